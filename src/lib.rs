@@ -1,0 +1,14 @@
+//! In-process SLOs and circuit breaking.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod error;
+mod outcome;
+mod sync;
+mod time;
+mod window;
+
+pub use error::Error;
+pub use outcome::*;
+pub use time::{Clock, ManualClock, Timestamp};
+pub use window::{Reading, Window};
