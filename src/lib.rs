@@ -4,6 +4,7 @@
 
 mod error;
 mod outcome;
+mod record;
 mod sync;
 mod time;
 mod window;
@@ -11,4 +12,4 @@ mod window;
 pub use error::Error;
 pub use outcome::*;
 pub use time::{Clock, ManualClock, Timestamp};
-pub use window::{Reading, Window};
+pub use window::{Latency, Reading, Window};

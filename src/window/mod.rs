@@ -1,5 +1,13 @@
 //! REMEMBER: counts and latency over any window, from cumulative snapshots.
 
+mod history;
+mod latency;
+mod ring;
+
+pub(crate) use history::{Column, History};
+pub use latency::Latency;
+pub(crate) use ring::Ring;
+
 use crate::outcome::Tally;
 use std::fmt;
 use std::time::Duration;

@@ -1,0 +1,229 @@
+//! RECORD: the hot path. One call is a handful of plain loads and stores on cache lines that its thread owns.
+//!
+//! A shard has, per thread slot ([`slots`]): calls in flight by epoch, *cells* (one per outcome and latency class), the
+//! latency histogram and the sum of latencies. A latency class is how many of the declared thresholds a call exceeded;
+//! so one increment of one cell serves any number of objectives, each of which is read from the cells later
+//! ([`Lane`]), and good + bad + excluded is the number of calls by construction. The thresholds also split the
+//! histogram's buckets, so that its counts are exact at each of them.
+
+mod epochs;
+pub(crate) mod histogram;
+mod lane;
+pub(crate) mod slots;
+
+pub(crate) use epochs::EPOCHS;
+pub(crate) use lane::{Lane, Mapping};
+
+use crate::outcome::Outcome;
+use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::time::{Timestamp, nanos};
+use epochs::Epochs;
+use std::time::Duration;
+
+/// Distinct latency thresholds one recorder can tell apart.
+pub(crate) const MAX_THRESHOLDS: usize = 16;
+
+/// 128 bytes between shards: two lines, for the prefetcher fetches them in pairs.
+const PAD: usize = 16;
+
+/// Counts what happens, on many threads at once.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    /// Ascending, in nanoseconds; exceeding is `>`.
+    thresholds: Box<[u64]>,
+    /// A success over this is slow.
+    slow_over: u64,
+    owned: usize,
+    stride: usize,
+    words: Box<[AtomicU64]>,
+    epochs: Epochs,
+    closed_at: Mutex<[Timestamp; EPOCHS]>,
+}
+
+/// What was counted so far, over all threads.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
+    /// Calls by outcome and latency class.
+    pub(crate) cells: Vec<u64>,
+    /// Calls by latency: the histogram, its buckets split at the thresholds. Refusals are in its first bucket, so that
+    /// it counts exactly the calls that the cells count.
+    pub(crate) latency: Vec<u64>,
+    /// The sum of all latencies, in nanoseconds.
+    pub(crate) sum: u64,
+}
+
+impl Recorder {
+    /// A recorder that is exact at `thresholds` (and at `slow`, over which a success is slow).
+    pub(crate) fn new(thresholds: &[Duration], slow: Option<Duration>) -> Self {
+        Self::with_slots(thresholds, slow, slots::owned())
+    }
+
+    /// The same with `owned` thread slots, beside the shared one.
+    pub(crate) fn with_slots(thresholds: &[Duration], slow: Option<Duration>, owned: usize) -> Self {
+        let mut sorted: Vec<u64> = thresholds.iter().chain(&slow).map(|d| nanos(*d)).collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        sorted.truncate(MAX_THRESHOLDS);
+        let classes = sorted.len() + 1;
+        let used = EPOCHS + Outcome::COUNT * classes + 1 + histogram::BUCKETS + sorted.len();
+        let stride = used.next_multiple_of(PAD) + PAD;
+        Self {
+            thresholds: sorted.into(),
+            slow_over: slow.map_or(u64::MAX, nanos),
+            owned,
+            stride,
+            words: (0..stride * (owned + 1) + PAD).map(|_| AtomicU64::new(0)).collect(),
+            epochs: Epochs::new(),
+            closed_at: Mutex::new([Timestamp::default(); EPOCHS]),
+        }
+    }
+
+    /// Counts a call in; the epoch must be handed to [`finish`](Self::finish).
+    #[inline]
+    pub(crate) fn start(&self, slot: usize) -> u8 {
+        let epoch = self.epochs.current();
+        self.add(slot, usize::from(epoch), 1, Ordering::Relaxed);
+        epoch
+    }
+
+    /// Counts a call out.
+    #[inline]
+    pub(crate) fn finish(&self, slot: usize, epoch: u8, outcome: Outcome, latency: u64) -> Outcome {
+        // Started on one thread and finished on another: each shard alone may wrap below zero, the sum does not.
+        self.add(slot, usize::from(epoch), u64::MAX, Ordering::Relaxed);
+        self.record(slot, outcome, latency)
+    }
+
+    /// Counts a call that was never in flight; gives the outcome back, a slow success as such.
+    #[inline]
+    pub(crate) fn record(&self, slot: usize, outcome: Outcome, latency: u64) -> Outcome {
+        let mut class = 0;
+        for threshold in &self.thresholds {
+            class += usize::from(latency > *threshold);
+        }
+        let outcome = match outcome {
+            Outcome::Success if latency > self.slow_over => Outcome::Slow,
+            other => other,
+        };
+        let (cells, sum, buckets) = self.layout();
+        self.add(slot, sum, latency, Ordering::Relaxed);
+        self.add(slot, buckets + histogram::bucket(latency) + class, 1, Ordering::Relaxed);
+        // Last, and released: whoever sees the call in its cell also sees it in the histogram.
+        self.add(slot, cells + outcome.index() * self.classes() + class, 1, Ordering::Release);
+        outcome
+    }
+
+    /// Counts `n` events that took no time: refusals, and indicators that are no request.
+    ///
+    /// Refusals stay out of the histogram here, so that they do not pull the quantiles down; see [`Snapshot`].
+    #[inline]
+    pub(crate) fn count(&self, slot: usize, outcome: Outcome, n: u64) {
+        let (cells, _, buckets) = self.layout();
+        if !outcome.is_refusal() {
+            self.add(slot, buckets, n, Ordering::Relaxed);
+        }
+        self.add(slot, cells + outcome.index() * self.classes(), n, Ordering::Release);
+    }
+
+    #[inline]
+    fn add(&self, slot: usize, word: usize, n: u64, order: Ordering) {
+        let word = &self.words[PAD + slot * self.stride + word];
+        if slot < self.owned {
+            // No other thread writes here, so nothing can come between load and store.
+            word.store(word.load(Ordering::Relaxed).wrapping_add(n), order);
+        } else {
+            word.fetch_add(n, order);
+        }
+    }
+
+    #[inline]
+    fn classes(&self) -> usize {
+        self.thresholds.len() + 1
+    }
+
+    /// Where cells, sum and histogram begin in a shard.
+    #[inline]
+    fn layout(&self) -> (usize, usize, usize) {
+        let sum = EPOCHS + Outcome::COUNT * self.classes();
+        (EPOCHS, sum, sum + 1)
+    }
+
+    fn sum(&self, word: usize, order: Ordering) -> u64 {
+        (0..=self.owned)
+            .map(|slot| self.words[PAD + slot * self.stride + word].load(order))
+            .fold(0, u64::wrapping_add)
+    }
+
+    /// The cells, summed over all threads, into `out`.
+    pub(crate) fn cells_into(&self, out: &mut Vec<u64>) {
+        out.clear();
+        let (cells, sum, _) = self.layout();
+        // Acquired: see `record`.
+        out.extend((cells..sum).map(|word| self.sum(word, Ordering::Acquire)));
+    }
+
+    /// The histogram without its splits, added to `out` ([`histogram::BUCKETS`] long).
+    pub(crate) fn add_latency_to(&self, out: &mut [u64]) {
+        let (_, _, first) = self.layout();
+        let mut index = 0;
+        for (bucket, cell) in out.iter_mut().enumerate().take(histogram::BUCKETS) {
+            let next = histogram::lower(bucket + 1);
+            let end = bucket + 1 + self.thresholds.partition_point(|t| *t < next);
+            for word in index..end {
+                *cell = cell.wrapping_add(self.sum(first + word, Ordering::Relaxed));
+            }
+            index = end;
+        }
+    }
+
+    /// Everything; the histogram holds at least every call that the cells hold.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        self.cells_into(&mut snapshot.cells);
+        let (_, sum, start) = self.layout();
+        let buckets = histogram::BUCKETS + self.thresholds.len();
+        snapshot.latency = (start..start + buckets).map(|word| self.sum(word, Ordering::Relaxed)).collect();
+        snapshot.sum = self.sum(sum, Ordering::Relaxed);
+        let refused = Outcome::ALL.iter().filter(|outcome| outcome.is_refusal());
+        let refused: u64 = refused.map(|outcome| snapshot.cells[outcome.index() * self.classes()]).sum();
+        snapshot.latency[0] = snapshot.latency[0].wrapping_add(refused);
+        snapshot
+    }
+
+    /// Calls by outcome.
+    pub(crate) fn outcomes(&self) -> [u64; Outcome::COUNT] {
+        let mut cells = Vec::new();
+        self.cells_into(&mut cells);
+        let mut outcomes = [0_u64; Outcome::COUNT];
+        for (outcome, row) in outcomes.iter_mut().zip(cells.chunks(self.classes())) {
+            *outcome = row.iter().fold(0, |sum, n| sum.wrapping_add(*n));
+        }
+        outcomes
+    }
+
+    /// The smallest latency of each bucket of [`Snapshot::latency`], in nanoseconds: ascending.
+    ///
+    /// A threshold that is itself the end of a bucket leaves an index that no latency has; it repeats its successor.
+    pub(crate) fn bounds(&self) -> Vec<u64> {
+        let mut edges: Vec<u64> = (0..histogram::BUCKETS).map(histogram::lower).collect();
+        edges.extend(self.thresholds.iter().map(|t| t.saturating_add(1)));
+        edges.sort_unstable();
+        edges
+    }
+
+    /// `lane`, resolved against these cells.
+    pub(crate) fn mapping(&self, lane: &Lane) -> Mapping {
+        let verdicts = Outcome::ALL.iter().flat_map(|outcome| {
+            (0..self.classes()).map(move |class| {
+                // In class `c` the first `c` thresholds were exceeded.
+                lane.verdict(*outcome, |limit| self.thresholds[..class].contains(&nanos(limit)))
+            })
+        });
+        Mapping::new(verdicts)
+    }
+
+    /// Bytes it takes, whatever the traffic.
+    pub(crate) fn memory_footprint(&self) -> usize {
+        size_of::<Self>() + self.words.len() * 8 + self.thresholds.len() * 8
+    }
+}

@@ -1,0 +1,207 @@
+//! What one SLO remembers: its objectives' counts and its latency, over its whole period.
+
+use super::latency::{Latency, LatencyRing};
+use super::ring::Ring;
+use super::{Reading, Window};
+use crate::outcome::Tally;
+use crate::record::{Lane, Mapping, Recorder, histogram};
+use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::time::{Timestamp, nanos};
+use std::time::Duration;
+
+/// One objective's way to be remembered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Column {
+    /// Which events are good and which are bad.
+    pub(crate) lane: Lane,
+    /// If slices of time are judged rather than events: their length, and the share of good events (0..=1) that makes a
+    /// slice good.
+    pub(crate) slices: Option<(Duration, f64)>,
+}
+
+/// Cumulative snapshots of all recorders of an SLO.
+#[derive(Debug)]
+pub(crate) struct History {
+    /// When somebody should roll, in nanoseconds.
+    next: AtomicU64,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    columns: Vec<Column>,
+    slices: Vec<Slices>,
+    sources: Vec<(&'static Recorder, Vec<Mapping>)>,
+    ring: Ring,
+    latency: LatencyRing,
+    scratch: Scratch,
+}
+
+/// Kept between calls, so that rolling does not allocate.
+#[derive(Debug, Default)]
+struct Scratch {
+    cells: Vec<u64>,
+    tallies: Vec<Tally>,
+    counters: Vec<u64>,
+    base: Vec<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Slices {
+    tick: u64,
+    base: Tally,
+    judged: Tally,
+}
+
+impl History {
+    /// Remembers `columns` from `now` on, over `horizon`, in steps of at least `step`.
+    pub(crate) fn new(columns: Vec<Column>, step: Duration, horizon: Duration, now: Timestamp) -> Self {
+        let ring = Ring::new(2 * columns.len(), step, horizon, now);
+        let slices = columns.iter().map(|column| Slices {
+            tick: column.slices.map_or(0, |(length, _)| now.as_nanos() / nanos(length).max(1)),
+            ..Slices::default()
+        });
+        Self {
+            next: AtomicU64::new(ring.next_tick().as_nanos()),
+            inner: Mutex::new(Inner {
+                slices: slices.collect(),
+                columns,
+                sources: Vec::new(),
+                latency: LatencyRing::new(step, now),
+                ring,
+                scratch: Scratch::default(),
+            }),
+        }
+    }
+
+    /// Adds a recorder, which must not have counted anything yet.
+    pub(crate) fn attach(&self, recorder: &'static Recorder) {
+        let mut inner = self.inner.lock();
+        let mappings = inner.columns.iter().map(|column| recorder.mapping(&column.lane)).collect();
+        inner.sources.push((recorder, mappings));
+        inner.count(); // so that the scratch space has its size
+    }
+
+    /// When the next tick begins.
+    #[inline]
+    pub(crate) fn next_tick(&self) -> Timestamp {
+        // Relaxed: a stale answer costs a vain `try_roll` or delays one to the next call.
+        Timestamp::from_nanos(self.next.load(Ordering::Relaxed))
+    }
+
+    /// Takes the snapshots that are due, unless another thread is about it; whether this call did.
+    pub(crate) fn try_roll(&self, now: Timestamp) -> bool {
+        // The lock is the one compare-and-swap of a roll: a request never waits for it.
+        let Some(mut inner) = self.inner.try_lock() else { return false };
+        if now < inner.ring.next_tick() {
+            return false;
+        }
+        inner.roll(now);
+        self.next.store(inner.ring.next_tick().as_nanos(), Ordering::Relaxed);
+        true
+    }
+
+    fn rolled<T>(&self, now: Timestamp, read: impl FnOnce(&mut Inner) -> T) -> T {
+        let mut inner = self.inner.lock();
+        inner.roll(now);
+        self.next.store(inner.ring.next_tick().as_nanos(), Ordering::Relaxed);
+        read(&mut inner)
+    }
+
+    /// The events (or slices) of a column over a window. Excluded events are not remembered by window.
+    pub(crate) fn read(&self, column: usize, window: Window, now: Timestamp) -> Reading {
+        self.rolled(now, |inner| {
+            let Inner { ring, scratch, .. } = inner;
+            let coverage = ring.at(window.length(), now, &scratch.counters, &mut scratch.base);
+            let since = |index: usize| {
+                let (now, then) = (scratch.counters.get(index), scratch.base.get(index));
+                now.zip(then).map_or(0, |(now, then)| now.saturating_sub(*then))
+            };
+            let tally = Tally { good: since(2 * column), bad: since(2 * column + 1), excluded: 0 };
+            Reading { window, tally, coverage }
+        })
+    }
+
+    /// All events of a column so far, excluded ones too.
+    pub(crate) fn total(&self, column: usize, now: Timestamp) -> Tally {
+        self.rolled(now, |inner| inner.scratch.tallies.get(column).copied().unwrap_or_default())
+    }
+
+    /// The latencies over a window, of everything that was not refused.
+    pub(crate) fn latency(&self, window: Window, now: Timestamp) -> Latency {
+        self.rolled(now, |inner| {
+            let current = inner.latencies();
+            inner.latency.read(window, now, &current)
+        })
+    }
+
+    /// The recorders, for whoever shows everything there is.
+    pub(crate) fn sources(&self) -> Vec<&'static Recorder> {
+        self.inner.lock().sources.iter().map(|(recorder, _)| *recorder).collect()
+    }
+
+    /// Bytes it takes, its recorders' not counted.
+    pub(crate) fn memory_footprint(&self) -> usize {
+        let inner = self.inner.lock();
+        size_of::<Self>() + inner.ring.memory_footprint() + inner.latency.memory_footprint()
+    }
+}
+
+impl Inner {
+    /// Brings everything up to `now`; `scratch` then holds the counters as they stand.
+    fn roll(&mut self, now: Timestamp) {
+        self.count();
+        for ((column, slices), tally) in self.columns.iter().zip(&mut self.slices).zip(&self.scratch.tallies) {
+            if let Some((length, target)) = column.slices {
+                slices.judge(now.as_nanos() / nanos(length).max(1), *tally, target);
+            }
+        }
+        let Scratch { counters, tallies, .. } = &mut self.scratch;
+        counters.clear();
+        for ((column, slices), tally) in self.columns.iter().zip(&self.slices).zip(tallies) {
+            let counted = if column.slices.is_some() { slices.judged } else { *tally };
+            counters.extend([counted.good, counted.bad]);
+        }
+        self.ring.roll(now, counters);
+        if self.latency.is_due(now) {
+            let current = self.latencies();
+            self.latency.roll(now, &current);
+        }
+    }
+
+    fn count(&mut self) {
+        let Scratch { cells, tallies, .. } = &mut self.scratch;
+        tallies.clear();
+        tallies.resize(self.columns.len(), Tally::default());
+        for (recorder, mappings) in &self.sources {
+            recorder.cells_into(cells);
+            for (tally, mapping) in tallies.iter_mut().zip(mappings) {
+                *tally += mapping.tally(cells);
+            }
+        }
+    }
+
+    fn latencies(&self) -> [u64; histogram::BUCKETS] {
+        let mut buckets = [0; histogram::BUCKETS];
+        for (recorder, _) in &self.sources {
+            recorder.add_latency_to(&mut buckets);
+        }
+        buckets
+    }
+}
+
+impl Slices {
+    fn judge(&mut self, tick: u64, tally: Tally, target: f64) {
+        if tick <= self.tick {
+            return;
+        }
+        let good = tally.good.saturating_sub(self.base.good);
+        let valid = tally.valid().saturating_sub(self.base.valid());
+        // A slice in which nothing counted says nothing.
+        if valid > 0 {
+            let met = good as f64 >= target * valid as f64;
+            *(if met { &mut self.judged.good } else { &mut self.judged.bad }) += 1;
+        }
+        (self.tick, self.base) = (tick, tally);
+    }
+}
