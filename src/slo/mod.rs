@@ -1,0 +1,19 @@
+//! DECLARE: what is promised, as pure data. Nothing here measures, and nothing here knows the time.
+
+mod alert_window;
+mod declaration;
+mod objective;
+mod period;
+mod policy;
+mod severity;
+mod target;
+mod text;
+mod validate;
+
+pub use alert_window::AlertWindow;
+pub use declaration::Slo;
+pub use objective::Objective;
+pub use period::Period;
+pub use policy::BudgetPolicy;
+pub use severity::Severity;
+pub use target::Target;
