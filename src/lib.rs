@@ -2,14 +2,29 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod alert;
+mod breaker;
+mod budget;
 mod error;
+mod events;
+mod guard;
+mod names;
 mod outcome;
 mod record;
+mod registry;
+mod slo;
 mod sync;
 mod time;
 mod window;
 
+pub use alert::{AlertState, AlertStatus};
+pub use breaker::{Breaker, Reason, Rejection, State, Why};
+pub use budget::{Budget, BurnRate, InsufficientData};
 pub use error::Error;
+pub use events::{Event, EventKind};
+pub use guard::{Guard, GuardBuilder, GuardError, Permit};
 pub use outcome::*;
+pub use registry::{ObjectiveHandle, Plimsoll, SloHandle};
+pub use slo::{AlertWindow, BudgetPolicy, Objective, Period, Severity, Slo, Target};
 pub use time::{Clock, ManualClock, Timestamp};
 pub use window::{Latency, Reading, Window};

@@ -10,8 +10,8 @@ mod real {
 
 #[cfg(plimsoll_loom)]
 mod real {
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
     use loom::sync::MutexGuard;
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
     /// loom's mutex with `parking_lot`'s face: no poisoning, `try_lock` gives an option.
     #[derive(Debug)]

@@ -140,9 +140,7 @@ impl ManualClock {
     /// A clock that shows 2026-01-01 00:00:00 UTC on the wall.
     pub fn new() -> Self {
         let wall = Duration::from_secs(1_767_225_600);
-        Self {
-            inner: Arc::new(Manual { now: AtomicU64::new(START), wall: AtomicU64::new(nanos(wall)) }),
-        }
+        Self { inner: Arc::new(Manual { now: AtomicU64::new(START), wall: AtomicU64::new(nanos(wall)) }) }
     }
 
     /// Moves both time lines on.
@@ -169,4 +167,15 @@ impl Default for ManualClock {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// How much of the calendar month (UTC) has gone by at `wall`.
+pub(crate) fn month_so_far(wall: SystemTime) -> Duration {
+    let so_far = jiff::Timestamp::try_from(wall).ok().and_then(|wall| {
+        let now = wall.to_zoned(jiff::tz::TimeZone::UTC);
+        let first = now.first_of_month().ok()?.start_of_day().ok()?;
+        Duration::try_from(now.timestamp().duration_since(first.timestamp())).ok()
+    });
+    // A wall clock outside the calendar (years −9999 to 9999) has no month.
+    so_far.unwrap_or_default()
 }

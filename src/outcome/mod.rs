@@ -4,9 +4,9 @@ mod accounting;
 mod classify;
 
 pub use accounting::{Accounting, Tally, Verdict};
-pub use classify::{Classify, ResultClassifier};
 #[cfg(feature = "http")]
 pub use classify::StatusClassifier;
+pub use classify::{Classify, ResultClassifier};
 
 /// What kind of failure it was, where more is known than that it failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

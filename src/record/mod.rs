@@ -23,6 +23,9 @@ use std::time::Duration;
 /// Distinct latency thresholds one recorder can tell apart.
 pub(crate) const MAX_THRESHOLDS: usize = 16;
 
+/// Things that can be told apart by [`Recorder::note`].
+pub(crate) const NOTES: usize = 8;
+
 /// 128 bytes between shards: two lines, for the prefetcher fetches them in pairs.
 const PAD: usize = 16;
 
@@ -36,6 +39,8 @@ pub(crate) struct Recorder {
     owned: usize,
     stride: usize,
     words: Box<[AtomicU64]>,
+    /// Calls in the cells that are not the breaker's concern, cell by cell.
+    disowned: Box<[AtomicU64]>,
     epochs: Epochs,
     closed_at: Mutex<[Timestamp; EPOCHS]>,
 }
@@ -65,7 +70,7 @@ impl Recorder {
         sorted.dedup();
         sorted.truncate(MAX_THRESHOLDS);
         let classes = sorted.len() + 1;
-        let used = EPOCHS + Outcome::COUNT * classes + 1 + histogram::BUCKETS + sorted.len();
+        let used = EPOCHS + Outcome::COUNT * classes + 1 + histogram::BUCKETS + sorted.len() + NOTES;
         let stride = used.next_multiple_of(PAD) + PAD;
         Self {
             thresholds: sorted.into(),
@@ -73,6 +78,7 @@ impl Recorder {
             owned,
             stride,
             words: (0..stride * (owned + 1) + PAD).map(|_| AtomicU64::new(0)).collect(),
+            disowned: (0..Outcome::COUNT * classes).map(|_| AtomicU64::new(0)).collect(),
             epochs: Epochs::new(),
             closed_at: Mutex::new([Timestamp::default(); EPOCHS]),
         }
@@ -97,14 +103,7 @@ impl Recorder {
     /// Counts a call that was never in flight; gives the outcome back, a slow success as such.
     #[inline]
     pub(crate) fn record(&self, slot: usize, outcome: Outcome, latency: u64) -> Outcome {
-        let mut class = 0;
-        for threshold in &self.thresholds {
-            class += usize::from(latency > *threshold);
-        }
-        let outcome = match outcome {
-            Outcome::Success if latency > self.slow_over => Outcome::Slow,
-            other => other,
-        };
+        let (outcome, class) = self.sort(outcome, latency);
         let (cells, sum, buckets) = self.layout();
         self.add(slot, sum, latency, Ordering::Relaxed);
         self.add(slot, buckets + histogram::bucket(latency) + class, 1, Ordering::Relaxed);
@@ -123,6 +122,47 @@ impl Recorder {
             self.add(slot, buckets, n, Ordering::Relaxed);
         }
         self.add(slot, cells + outcome.index() * self.classes(), n, Ordering::Release);
+    }
+
+    /// Takes a call out of what the breaker sees: it was admitted in an earlier life of it. For its SLI it counts.
+    #[cold]
+    pub(crate) fn disown(&self, outcome: Outcome, latency: u64) {
+        let (outcome, class) = self.sort(outcome, latency);
+        // Before the call is counted, and released: the breaker may see it taken out too early, never too late.
+        self.disowned[outcome.index() * self.classes() + class].fetch_add(1, Ordering::Release);
+    }
+
+    /// Shows the breaker a call that is not counted yet, or that will be counted as something else.
+    #[cfg(feature = "tower")]
+    pub(crate) fn adopt(&self, outcome: Outcome, latency: u64) {
+        let (outcome, class) = self.sort(outcome, latency);
+        self.disowned[outcome.index() * self.classes() + class].fetch_sub(1, Ordering::Release);
+    }
+
+    /// Counts a thing that is told apart by number only, up to [`NOTES`].
+    #[inline]
+    pub(crate) fn note(&self, slot: usize, note: usize) {
+        let first = self.layout().2 + histogram::BUCKETS + self.thresholds.len();
+        self.add(slot, first + note.min(NOTES - 1), 1, Ordering::Relaxed);
+    }
+
+    /// How often each thing was noted.
+    pub(crate) fn notes(&self) -> [u64; NOTES] {
+        let first = self.layout().2 + histogram::BUCKETS + self.thresholds.len();
+        std::array::from_fn(|note| self.sum(first + note, Ordering::Relaxed))
+    }
+
+    /// The latency class, and whether a success was slow.
+    #[inline]
+    fn sort(&self, outcome: Outcome, latency: u64) -> (Outcome, usize) {
+        let mut class = 0;
+        for threshold in &self.thresholds {
+            class += usize::from(latency > *threshold);
+        }
+        match outcome {
+            Outcome::Success if latency > self.slow_over => (Outcome::Slow, class),
+            other => (other, class),
+        }
     }
 
     #[inline]
@@ -149,9 +189,7 @@ impl Recorder {
     }
 
     fn sum(&self, word: usize, order: Ordering) -> u64 {
-        (0..=self.owned)
-            .map(|slot| self.words[PAD + slot * self.stride + word].load(order))
-            .fold(0, u64::wrapping_add)
+        (0..=self.owned).map(|slot| self.words[PAD + slot * self.stride + word].load(order)).fold(0, u64::wrapping_add)
     }
 
     /// The cells, summed over all threads, into `out`.
@@ -160,6 +198,16 @@ impl Recorder {
         let (cells, sum, _) = self.layout();
         // Acquired: see `record`.
         out.extend((cells..sum).map(|word| self.sum(word, Ordering::Acquire)));
+    }
+
+    /// The cells as the breaker sees them, into `out`.
+    pub(crate) fn owned_cells_into(&self, out: &mut Vec<u64>) {
+        self.cells_into(out);
+        for (cell, disowned) in out.iter_mut().zip(&self.disowned) {
+            let left = cell.wrapping_sub(disowned.load(Ordering::Acquire));
+            // Taken out before it was counted: it is not there, rather than there 2^64 times.
+            *cell = if left > i64::MAX as u64 { 0 } else { left };
+        }
     }
 
     /// The histogram without its splits, added to `out` ([`histogram::BUCKETS`] long).

@@ -65,11 +65,11 @@ impl History {
             next: AtomicU64::new(ring.next_tick().as_nanos()),
             inner: Mutex::new(Inner {
                 slices: slices.collect(),
+                scratch: Scratch { counters: Vec::with_capacity(2 * columns.len()), ..Scratch::default() },
                 columns,
                 sources: Vec::new(),
                 latency: LatencyRing::new(step, now),
                 ring,
-                scratch: Scratch::default(),
             }),
         }
     }

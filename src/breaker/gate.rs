@@ -1,0 +1,346 @@
+//! The breaker between threads.
+//!
+//! One atomic word says who may pass: the state in its lower bits, the generation in its upper half. While it reads
+//! "closed" a call loads it twice, once to come in and once to go out, and nothing is written. Everything else, the
+//! state machine and the windows it judges by, is under a lock that only calls take which are refused no longer, which
+//! probe, or which failed; those that failed do not wait for it.
+
+use super::config::Breaker;
+use super::control::{Control, Watched};
+use super::core::{Admission, Mode, State, Ticket, Transition};
+use super::rejection::{Reason, Rejection};
+use crate::outcome::{Accounting, Outcome, Verdict};
+use crate::record::{Lane, Recorder};
+use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::time::{Timestamp, nanos};
+use crossbeam_utils::CachePadded;
+use std::fmt;
+use std::task::Waker;
+use std::time::Duration;
+
+const CLOSED: u64 = 0;
+const OPEN: u64 = 1;
+const HALF_OPEN: u64 = 2;
+const RAMPING: u64 = 3;
+const FORCED_OPEN: u64 = 4;
+const FORCED_CLOSED: u64 = 5;
+const WOULD_BE_OPEN: u64 = 6;
+const STATE: u64 = 0b111;
+
+/// Called after each transition, with no lock held.
+pub(crate) type Report = Box<dyn Fn(&Transition, Timestamp) + Send + Sync>;
+
+/// A breaker that threads share.
+pub(crate) struct Gate {
+    guard: &'static str,
+    recorder: &'static Recorder,
+    hot: CachePadded<Hot>,
+    ramp: (f64, Duration),
+    accounting: Accounting,
+    patience: Option<Duration>,
+    slow_probe_fails: bool,
+    ramped: AtomicU64,
+    control: Mutex<Control>,
+    wakers: Mutex<Vec<Waker>>,
+    report: Report,
+}
+
+/// Read by every call.
+#[derive(Debug)]
+struct Hot {
+    word: AtomicU64,
+    /// Bad calls since the last good one.
+    consecutive: AtomicU32,
+    /// Before this (nanoseconds) an open or fully probing breaker refuses without asking anybody.
+    refuses_until: AtomicU64,
+    ramping_since: AtomicU64,
+    next_tick: AtomicU64,
+}
+
+impl Gate {
+    /// A breaker that reads `recorder`, with `plain` as its notion of good and bad.
+    #[allow(clippy::too_many_arguments)] // a constructor with one caller
+    pub(crate) fn new(
+        guard: &'static str,
+        config: &Breaker,
+        fallback: bool,
+        patience: Option<Duration>,
+        watched: &[Watched],
+        recorder: &'static Recorder,
+        seed: u64,
+        now: Timestamp,
+        report: Report,
+    ) -> Self {
+        let plain = Lane { accounting: config.accounting, threshold: None, patience, of_successes: false };
+        let seed = config.seed.unwrap_or(seed);
+        let control = Control::new(config, fallback, plain, watched, recorder, seed, now);
+        let gate = Self {
+            guard,
+            recorder,
+            hot: CachePadded::new(Hot {
+                word: AtomicU64::new(0),
+                consecutive: AtomicU32::new(0),
+                refuses_until: AtomicU64::new(0),
+                ramping_since: AtomicU64::new(0),
+                next_tick: AtomicU64::new(control.next_tick().as_nanos()),
+            }),
+            ramp: config.ramp,
+            accounting: config.accounting,
+            patience,
+            slow_probe_fails: config.slow.is_some(),
+            ramped: AtomicU64::new(0),
+            control: Mutex::new(control),
+            wakers: Mutex::new(Vec::new()),
+            report,
+        };
+        gate.publish(&gate.control.lock());
+        gate
+    }
+
+    /// Decides on a call.
+    #[inline]
+    pub(crate) fn admit(&self, now: Timestamp) -> Result<Ticket, Rejection> {
+        // Acquire: what was stored before the word (`publish`) is seen with it.
+        let word = self.hot.word.load(Ordering::Acquire);
+        if word & STATE == CLOSED {
+            return Ok(Ticket { generation: generation(word), lease: 0 });
+        }
+        self.admit_unless_refused(word, now)
+    }
+
+    #[cold]
+    fn admit_unless_refused(&self, word: u64, now: Timestamp) -> Result<Ticket, Rejection> {
+        let ticket = Ticket { generation: generation(word), lease: 0 };
+        let until = Timestamp::from_nanos(self.hot.refuses_until.load(Ordering::Acquire));
+        match word & STATE {
+            FORCED_OPEN => return Err(self.refusal(Reason::ForcedOpen, None)),
+            FORCED_CLOSED => return Ok(ticket),
+            WOULD_BE_OPEN if now < until => return Ok(ticket),
+            OPEN if now < until => return Err(self.refusal(Reason::Open, Some(until.since(now)))),
+            HALF_OPEN if now < until => return Err(self.refusal(Reason::Probing, Some(until.since(now)))),
+            RAMPING => {
+                let since = Timestamp::from_nanos(self.hot.ramping_since.load(Ordering::Acquire));
+                let gone = now.since(since);
+                if gone < self.ramp.1 {
+                    return if self.ramp_passes(gone) {
+                        Ok(ticket)
+                    } else {
+                        Err(self.refusal(Reason::Ramping, Some(self.ramp.1 - gone)))
+                    };
+                }
+            }
+            _ => {}
+        }
+        let mut control = self.control.lock();
+        let transition = control.core.tick(now);
+        let admission = control.core.admit(now);
+        self.changed(control, transition, now);
+        match admission {
+            Admission::Pass(ticket) => Ok(ticket),
+            Admission::Refuse { reason, retry_after } => Err(self.refusal(reason, retry_after)),
+        }
+    }
+
+    /// Lets the ramp's share through, evenly spread: the n-th call passes if the share's sum passes a whole number.
+    fn ramp_passes(&self, gone: Duration) -> bool {
+        let (from, over) = self.ramp;
+        let share = from + (1.0 - from) * gone.as_secs_f64() / over.as_secs_f64().max(1e-9);
+        let share = (share.clamp(0.0, 1.0) * 65_536.0) as u64;
+        // Relaxed: it orders nothing, it only counts.
+        let n = self.ramped.fetch_add(1, Ordering::Relaxed) & 0xffff_ffff;
+        ((n + 1) * share) >> 16 > (n * share) >> 16
+    }
+
+    fn refusal(&self, reason: Reason, retry_after: Option<Duration>) -> Rejection {
+        Rejection { guard: self.guard, reason, retry_after }
+    }
+
+    /// Whether a call would be refused at `now`, as far as can be said without deciding.
+    pub(crate) fn is_refusing(&self, now: Timestamp) -> bool {
+        let until = Timestamp::from_nanos(self.hot.refuses_until.load(Ordering::Acquire));
+        match self.hot.word.load(Ordering::Acquire) & STATE {
+            FORCED_OPEN => true,
+            OPEN | HALF_OPEN => now < until,
+            _ => false,
+        }
+    }
+
+    /// Wakes `waker` when the breaker changes its state. Ask [`is_refusing`](Self::is_refusing) once more afterwards.
+    pub(crate) fn wake_on_change(&self, waker: &Waker) {
+        let mut wakers = self.wakers.lock();
+        if !wakers.iter().any(|known| known.will_wake(waker)) {
+            wakers.push(waker.clone());
+        }
+    }
+
+    /// Records the end of a call, and lets the breaker see it if the call was admitted in its present life.
+    #[inline]
+    pub(crate) fn finish(
+        &self,
+        slot: usize,
+        epoch: u8,
+        ticket: Ticket,
+        outcome: Outcome,
+        latency: Duration,
+        now: Timestamp,
+    ) -> Outcome {
+        let nanos = nanos(latency);
+        let word = self.hot.word.load(Ordering::Acquire);
+        let stale = generation(word) != ticket.generation;
+        if stale {
+            // Before it is counted, so that the breaker never sees it, not even for a moment.
+            self.recorder.disown(outcome, nanos);
+        }
+        let outcome = self.recorder.finish(slot, epoch, outcome, nanos);
+        if stale {
+            return outcome;
+        }
+        let late = self.patience.is_some_and(|patience| latency > patience);
+        let verdict = self.accounting.verdict(outcome, late);
+        let plain = verdict == Verdict::Good && outcome != Outcome::Slow && ticket.lease == 0;
+        if plain && self.hot.consecutive.load(Ordering::Relaxed) == 0 {
+            return outcome;
+        }
+        self.consider(ticket, outcome, verdict, nanos, now);
+        outcome
+    }
+
+    /// Lets the breaker see a call that will be counted as something else, or later.
+    #[cfg(feature = "tower")]
+    pub(crate) fn see(&self, ticket: Ticket, outcome: Outcome, latency: Duration, now: Timestamp) {
+        let nanos = nanos(latency);
+        if generation(self.hot.word.load(Ordering::Acquire)) == ticket.generation {
+            self.recorder.adopt(outcome, nanos);
+            let late = self.patience.is_some_and(|patience| latency > patience);
+            self.consider(ticket, outcome, self.accounting.verdict(outcome, late), nanos, now);
+        }
+    }
+
+    #[cold]
+    fn consider(&self, ticket: Ticket, outcome: Outcome, verdict: Verdict, nanos: u64, now: Timestamp) {
+        if generation(self.hot.word.load(Ordering::Acquire)) != ticket.generation {
+            // The breaker changed while this was being counted.
+            self.recorder.disown(outcome, nanos);
+            return;
+        }
+        let slow = outcome == Outcome::Slow;
+        if ticket.lease != 0 {
+            let verdict = if slow && self.slow_probe_fails { Verdict::Bad } else { verdict };
+            let mut control = self.control.lock();
+            let transition = control.core.probed(ticket, verdict, now);
+            return self.changed(control, transition, now);
+        }
+        match verdict {
+            Verdict::Bad => _ = self.hot.consecutive.fetch_add(1, Ordering::Relaxed),
+            Verdict::Good => self.hot.consecutive.store(0, Ordering::Relaxed),
+            Verdict::Excluded => {}
+        }
+        if verdict == Verdict::Bad || slow {
+            self.judge(now);
+        }
+    }
+
+    /// Trips if the evidence is there, unless another thread is about it.
+    fn judge(&self, now: Timestamp) {
+        let Some(mut control) = self.control.try_lock() else { return };
+        let consecutive = self.hot.consecutive.load(Ordering::Relaxed);
+        let transition = control.judge(self.recorder, consecutive, now);
+        self.changed(control, transition, now);
+    }
+
+    /// When [`tick`](Self::tick) wants to be called next.
+    #[inline]
+    pub(crate) fn next_tick(&self) -> Timestamp {
+        Timestamp::from_nanos(self.hot.next_tick.load(Ordering::Relaxed))
+    }
+
+    /// What time alone does: windows roll, a ramp ends, calls in flight grow old.
+    pub(crate) fn tick(&self, now: Timestamp) {
+        let Some(mut control) = self.control.try_lock() else { return };
+        control.roll(self.recorder, now);
+        let ended = control.core.tick(now);
+        self.hot.next_tick.store(control.next_tick().as_nanos(), Ordering::Relaxed);
+        self.changed(control, ended, now);
+        self.judge(now);
+    }
+
+    /// An operator decides, or lets go.
+    pub(crate) fn set_mode(&self, mode: Mode, now: Timestamp) {
+        let mut control = self.control.lock();
+        let transition = control.core.set_mode(mode, now);
+        self.changed(control, transition, now);
+    }
+
+    /// Publishes a change, lets go of the lock, and tells whoever wants to know.
+    fn changed(
+        &self,
+        mut control: impl std::ops::DerefMut<Target = Control>,
+        transition: Option<Transition>,
+        now: Timestamp,
+    ) {
+        if let Some(transition) = &transition {
+            control.note(transition, self.recorder, now);
+            self.hot.consecutive.store(0, Ordering::Relaxed);
+        }
+        self.publish(&control);
+        drop(control);
+        if let Some(transition) = transition {
+            let wakers = std::mem::take(&mut *self.wakers.lock());
+            wakers.into_iter().for_each(Waker::wake);
+            (self.report)(&transition, now);
+        }
+    }
+
+    fn publish(&self, control: &Control) {
+        let core = &control.core;
+        let until = core.refuses_until().map_or(0, Timestamp::as_nanos);
+        self.hot.refuses_until.store(until, Ordering::Release);
+        self.hot.ramping_since.store(core.ramping_since().map_or(0, Timestamp::as_nanos), Ordering::Release);
+        let state = match core.state() {
+            State::Closed => CLOSED,
+            State::Open => OPEN,
+            State::HalfOpen => HALF_OPEN,
+            State::Ramping => RAMPING,
+            State::ForcedOpen => FORCED_OPEN,
+            State::ForcedClosed => FORCED_CLOSED,
+            State::WouldBeOpen => WOULD_BE_OPEN,
+        };
+        // Release: whoever sees this word sees the times that belong to it, or later ones.
+        self.hot.word.store(state | u64::from(core.generation()) << 32, Ordering::Release);
+    }
+
+    /// The state at `now`, with what time alone has done.
+    pub(crate) fn state(&self, now: Timestamp) -> State {
+        self.tick(now);
+        self.control.lock().core.state()
+    }
+
+    /// What it saw when it last decided, in words.
+    pub(crate) fn explain(&self, now: Timestamp) -> String {
+        self.tick(now);
+        self.control.lock().explain(self.guard, now)
+    }
+
+    /// Bytes it takes, whatever the traffic.
+    pub(crate) fn memory_footprint(&self) -> usize {
+        size_of::<Self>() + self.control.lock().memory_footprint()
+    }
+
+    /// How often it went from one state to another.
+    pub(crate) fn transitions(&self) -> Vec<(State, State, u64)> {
+        let counts = self.control.lock().transitions;
+        let pairs = State::ALL.iter().flat_map(|from| State::ALL.iter().map(move |to| (*from, *to)));
+        pairs.filter(|(from, to)| from != to).map(|(from, to)| (from, to, counts[from as usize][to as usize])).collect()
+    }
+}
+
+#[inline]
+const fn generation(word: u64) -> u32 {
+    (word >> 32) as u32
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("guard", &self.guard).field("control", &self.control).finish_non_exhaustive()
+    }
+}

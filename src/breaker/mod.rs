@@ -1,0 +1,20 @@
+//! ACT: trip, probe, ramp.
+//!
+//! [`Breaker`] is what a user configures. [`core`] is the state machine, pure: `now` is passed in, nothing is read.
+//! [`trip`] judges what was counted. [`gate`] shares the two between threads: one atomic word decides admission while
+//! the circuit is closed, and everything else happens under a lock that no successful call takes.
+
+mod config;
+mod control;
+mod core;
+mod gate;
+mod rejection;
+mod trip;
+
+pub use config::Breaker;
+pub(crate) use control::Watched;
+pub use core::State;
+pub(crate) use core::{Mode, Ticket, Transition};
+pub(crate) use gate::Gate;
+pub use rejection::{Reason, Rejection};
+pub use trip::Why;

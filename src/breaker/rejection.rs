@@ -1,0 +1,86 @@
+//! How a call is told no: why, and when to come back.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why a call was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The breaker is open.
+    Open,
+    /// The breaker is half-open and its probes are under way.
+    Probing,
+    /// The breaker is closing, and this call was not among those let through.
+    Ramping,
+    /// Somebody forced the breaker open.
+    ForcedOpen,
+    /// The breaker let calls through again after the service behind it had not been asked to get ready.
+    NotReady,
+    /// Too many fallbacks are under way.
+    FallbackLimit,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 6] =
+        [Self::Open, Self::Probing, Self::Ramping, Self::ForcedOpen, Self::NotReady, Self::FallbackLimit];
+
+    /// The name it is exported under.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Probing => "probing",
+            Self::Ramping => "ramping",
+            Self::ForcedOpen => "forced_open",
+            Self::NotReady => "not_ready",
+            Self::FallbackLimit => "fallback_limit",
+        }
+    }
+}
+
+/// A refusal: which guard, why, and when it may be worth coming back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    pub(crate) guard: &'static str,
+    pub(crate) reason: Reason,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Rejection {
+    /// The guard that refused.
+    pub const fn guard(&self) -> &'static str {
+        self.guard
+    }
+
+    /// Why.
+    pub const fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// In how long a call may be let through again; none if only an operator can tell.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { guard, reason, .. } = self;
+        let why = match reason {
+            Reason::Open => "its circuit breaker is open",
+            Reason::Probing => "its circuit breaker is probing",
+            Reason::Ramping => "its circuit breaker is closing gradually",
+            Reason::ForcedOpen => "its circuit breaker is forced open",
+            Reason::NotReady => "its service was not ready when the circuit breaker let calls through again",
+            Reason::FallbackLimit => "too many fallbacks are under way",
+        };
+        write!(f, "{guard} refused the call: {why}")?;
+        match self.retry_after {
+            Some(wait) => write!(f, "; retry after {:.3} s", wait.as_secs_f64()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Rejection {}

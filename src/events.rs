@@ -1,0 +1,125 @@
+//! What happened, in order: one bounded log that feeds subscribers, status pages and the story told afterwards.
+
+use crate::time::{Clock, Timestamp};
+use parking_lot::{Mutex, RwLock};
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// How many events are kept.
+const CAPACITY: usize = 1_024;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Its number: one more than the event before it.
+    pub number: u64,
+    /// When, on the clock that everything is decided by.
+    pub at: Timestamp,
+    /// When, for people.
+    pub wall: SystemTime,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A breaker changed its state.
+    Breaker {
+        /// The guard it belongs to.
+        guard: &'static str,
+        /// The state it left, as exported.
+        from: &'static str,
+        /// The state it is in.
+        to: &'static str,
+        /// What it saw.
+        why: String,
+    },
+    /// An alert became pending, began to fire, or was resolved.
+    Alert {
+        /// The SLO it is about.
+        slo: &'static str,
+        /// The objective.
+        objective: String,
+        /// `P0`, `P1` or `P2`.
+        severity: &'static str,
+        /// `pending`, `firing` or `resolved`.
+        state: &'static str,
+        /// What it saw.
+        why: String,
+    },
+    /// Somebody took a decision out of the library's hands, or gave it back.
+    Operator {
+        /// What was done to what.
+        what: String,
+    },
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Breaker { guard, from, to, why } => write!(f, "breaker {guard}: {from} → {to}: {why}"),
+            Self::Alert { slo, objective, severity, state, why } => {
+                write!(f, "alert {severity} {slo}/{objective} {state}: {why}")
+            }
+            Self::Operator { what } => write!(f, "operator: {what}"),
+        }
+    }
+}
+
+type Subscriber = Arc<dyn Fn(&Event) + Send + Sync>;
+
+/// The log. Subscribers are called on the thread that caused the event, after every lock has been let go of.
+#[derive(Clone)]
+pub(crate) struct EventLog {
+    clock: Clock,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    kept: Mutex<(u64, VecDeque<Event>)>,
+    subscribers: RwLock<Vec<Subscriber>>,
+}
+
+impl EventLog {
+    pub(crate) fn new(clock: Clock) -> Self {
+        let kept = Mutex::new((0, VecDeque::with_capacity(CAPACITY)));
+        Self { clock, inner: Arc::new(Inner { kept, subscribers: RwLock::default() }) }
+    }
+
+    pub(crate) fn subscribe(&self, subscriber: Subscriber) {
+        self.inner.subscribers.write().push(subscriber);
+    }
+
+    pub(crate) fn emit(&self, at: Timestamp, kind: EventKind) {
+        let event = {
+            let mut kept = self.inner.kept.lock();
+            kept.0 += 1;
+            let event = Event { number: kept.0, at, wall: self.clock.wall(), kind };
+            if kept.1.len() == CAPACITY {
+                kept.1.pop_front();
+            }
+            kept.1.push_back(event.clone());
+            event
+        };
+        // Cloned, so that a subscriber may subscribe, or cause events of its own.
+        let subscribers = self.inner.subscribers.read().clone();
+        for subscriber in subscribers {
+            subscriber(&event);
+        }
+    }
+
+    /// What is kept, oldest first.
+    pub(crate) fn recent(&self) -> Vec<Event> {
+        self.inner.kept.lock().1.iter().cloned().collect()
+    }
+}
+
+impl fmt::Debug for EventLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLog").field("subscribers", &self.inner.subscribers.read().len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! From a declared SLO to a guard.
+
+use super::Guard;
+use super::core::GuardCore;
+use super::meter::Meter;
+use crate::breaker::{Breaker, Gate};
+use crate::error::Error;
+use crate::events::EventKind;
+use std::hash::{BuildHasher, RandomState};
+
+/// Fallbacks that may be under way at once, unless said otherwise.
+const FALLBACKS: u32 = 1_024;
+
+/// How a guard shall be; `F` is its fallback, `()` if it has none.
+///
+/// ```
+/// # use plimsoll::{Breaker, Plimsoll, Slo};
+/// # let plimsoll = Plimsoll::new();
+/// let payments = plimsoll.declare(Slo::new("payments").success(99.9))?;
+/// let guard = payments.guard().breaker(Breaker::default()).build()?;
+/// let answer: Result<&str, _> = guard.call(|| Ok::<_, std::io::Error>("paid"));
+/// assert_eq!(answer?, "paid");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a builder does nothing until `.build()`, `.layer()` or `.http()`"]
+#[derive(Clone, Debug)]
+pub struct GuardBuilder<F = ()> {
+    meter: &'static Meter,
+    name: Option<String>,
+    breaker: Option<Breaker>,
+    fallback_limit: u32,
+    pub(crate) fallback: F,
+    has_fallback: bool,
+}
+
+impl GuardBuilder {
+    pub(crate) fn new(meter: &'static Meter) -> Self {
+        Self { meter, name: None, breaker: None, fallback_limit: FALLBACKS, fallback: (), has_fallback: false }
+    }
+}
+
+impl<F> GuardBuilder<F> {
+    /// Gives it a name of its own: needed from the second guard of an SLO on.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Breaks the circuit.
+    pub fn breaker(mut self, breaker: Breaker) -> Self {
+        self.breaker = Some(breaker);
+        self
+    }
+
+    /// How many fallbacks may be under way at once: 1,024 unless said otherwise. Beyond that the refusal itself is the
+    /// answer.
+    pub fn max_concurrent_fallbacks(mut self, n: u32) -> Self {
+        self.fallback_limit = n;
+        self
+    }
+
+    /// Replaces the fallback.
+    #[cfg(feature = "tower")]
+    pub(crate) fn with_fallback<G>(self, fallback: G) -> GuardBuilder<G> {
+        let Self { meter, name, breaker, fallback_limit, .. } = self;
+        GuardBuilder { meter, name, breaker, fallback_limit, fallback, has_fallback: true }
+    }
+
+    /// Makes the guard.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] that says what to write instead, if the name is taken or the breaker cannot work.
+    pub fn build(self) -> Result<Guard, Error> {
+        self.split().map(|(guard, _)| guard)
+    }
+
+    pub(crate) fn split(self) -> Result<(Guard, F), Error> {
+        let Self { meter, name, breaker, fallback_limit, fallback, has_fallback } = self;
+        let name = name.unwrap_or_else(|| meter.name.to_owned());
+        if name.trim().is_empty() || name.chars().count() > 128 || name.chars().any(char::is_control) {
+            return Err(Error::invalid(format!(
+                "a guard named {name:?}: write a name of 1 to 128 characters, none of them a control character"
+            )));
+        }
+        if let Some(breaker) = &breaker {
+            breaker.validate(&name)?;
+        }
+        let guard = meter.hub.add(&name, || {
+            let name: &'static str = String::leak(name.clone());
+            let recorder = meter.recorder(breaker.as_ref().and_then(Breaker::slow_threshold));
+            let gate = breaker.as_ref().map(|breaker| gate(name, breaker, has_fallback, meter, recorder));
+            let core = GuardCore::new(name, meter, recorder, gate, fallback_limit);
+            Guard { core: Box::leak(Box::new(core)) }
+        })?;
+        Ok((guard, fallback))
+    }
+}
+
+fn gate(
+    name: &'static str,
+    breaker: &Breaker,
+    has_fallback: bool,
+    meter: &'static Meter,
+    recorder: &'static crate::record::Recorder,
+) -> Gate {
+    let watched = meter.watched(breaker.trips_by());
+    let report = move |transition: &crate::breaker::Transition, now| {
+        let (from, to) = (transition.from.as_str(), transition.to.as_str());
+        let why = transition.why.to_string();
+        meter.hub.events.emit(now, EventKind::Breaker { guard: name, from, to, why });
+    };
+    Gate::new(
+        name,
+        breaker,
+        has_fallback,
+        meter.patience(),
+        &watched,
+        recorder,
+        RandomState::new().hash_one(name),
+        meter.hub.clock.now(),
+        Box::new(report),
+    )
+}

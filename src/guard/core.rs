@@ -1,0 +1,206 @@
+//! One guard at run time: what a call passes on its way in and out. THE hot path, with `record` and `breaker::gate`.
+
+use super::meter::Meter;
+use super::permit::{Permit, Refusal, slot};
+use crate::breaker::{Gate, Reason, Rejection, Ticket};
+use crate::outcome::{Outcome, Verdict};
+use crate::record::Recorder;
+use crate::time::{Clock, Timestamp, nanos};
+use crossbeam_utils::CachePadded;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A guard lives as long as the process: a permit then needs no reference count, which two cores would fight over.
+#[derive(Debug)]
+pub(crate) struct GuardCore {
+    pub(crate) name: &'static str,
+    pub(crate) meter: &'static Meter,
+    pub(crate) recorder: &'static Recorder,
+    pub(crate) gate: Option<Gate>,
+    clock: Clock,
+    /// When windows, or the breaker, want to be rolled (nanoseconds).
+    next_tick: CachePadded<AtomicU64>,
+    first_byte: OnceLock<&'static Recorder>,
+    fallback_limit: u32,
+    fallbacks: AtomicU32,
+}
+
+impl GuardCore {
+    pub(super) fn new(
+        name: &'static str,
+        meter: &'static Meter,
+        recorder: &'static Recorder,
+        gate: Option<Gate>,
+        fallback_limit: u32,
+    ) -> Self {
+        Self {
+            name,
+            meter,
+            recorder,
+            gate,
+            clock: meter.hub.clock.clone(),
+            next_tick: CachePadded::new(AtomicU64::new(0)),
+            first_byte: OnceLock::new(),
+            fallback_limit,
+            fallbacks: AtomicU32::new(0),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Lets a call in, or not.
+    #[inline]
+    pub(crate) fn admit(&'static self) -> Result<Permit, Refusal> {
+        let now = self.now();
+        self.tick_if_due(now);
+        let ticket = match &self.gate {
+            None => Ticket { generation: 0, lease: 0 },
+            Some(gate) => match gate.admit(now) {
+                Ok(ticket) => ticket,
+                Err(rejection) => return Err(self.refuse(now, rejection)),
+            },
+        };
+        Ok(Permit::new(self, now, ticket, self.recorder.start(slot())))
+    }
+
+    /// Counts a refusal by its reason; its outcome is counted when it is known whether a fallback answers.
+    pub(crate) fn refuse(&'static self, now: Timestamp, rejection: Rejection) -> Refusal {
+        self.note(rejection.reason());
+        Refusal::new(self, now, rejection)
+    }
+
+    /// Refuses a call for a reason that is not the breaker's.
+    #[cfg(feature = "tower")]
+    pub(crate) fn refuse_for(&'static self, reason: Reason) -> Refusal {
+        let rejection = Rejection { guard: self.name, reason, retry_after: Some(Duration::ZERO) };
+        self.refuse(self.now(), rejection)
+    }
+
+    fn note(&self, reason: Reason) {
+        self.recorder.note(slot(), reason as usize);
+    }
+
+    /// Counts a call out. The time it is given is its end.
+    #[inline]
+    pub(super) fn finish(&self, started: Timestamp, ticket: Ticket, epoch: u8, outcome: Outcome) {
+        let now = self.now();
+        // Before it is counted: what is counted after a tick belongs to the next.
+        self.tick_if_due(now);
+        let latency = now.since(started);
+        match &self.gate {
+            None => _ = self.recorder.finish(slot(), epoch, outcome, nanos(latency)),
+            Some(gate) => _ = gate.finish(slot(), epoch, ticket, outcome, latency, now),
+        }
+    }
+
+    /// Shows the breaker how a call ended that is not over yet, since a fallback may answer it.
+    #[cfg(feature = "tower")]
+    pub(super) fn saw(&self, started: Timestamp, ticket: Ticket, outcome: Outcome) {
+        let now = self.now();
+        self.tick_if_due(now);
+        if let Some(gate) = &self.gate {
+            gate.see(ticket, outcome, now.since(started), now);
+        }
+    }
+
+    /// Counts a call out that the breaker has seen already.
+    #[cfg(feature = "tower")]
+    pub(super) fn finish_unseen(&self, started: Timestamp, epoch: u8, outcome: Outcome) {
+        let now = self.now();
+        self.tick_if_due(now);
+        let latency = nanos(now.since(started));
+        if self.gate.is_some() {
+            self.recorder.disown(outcome, latency);
+        }
+        self.recorder.finish(slot(), epoch, outcome, latency);
+    }
+
+    /// Counts a call that was never let in.
+    pub(super) fn record(&self, started: Timestamp, outcome: Outcome) {
+        let now = self.now();
+        self.tick_if_due(now);
+        self.recorder.record(slot(), outcome, nanos(now.since(started)));
+    }
+
+    /// Counts a refusal that nobody answers.
+    #[inline]
+    pub(super) fn refused(&self) {
+        self.recorder.count(slot(), Outcome::Rejected, 1);
+    }
+
+    pub(super) fn first_byte(&self, latency: Duration) {
+        if let Some(recorder) = self.first_byte.get() {
+            recorder.record(slot(), Outcome::Success, nanos(latency));
+        }
+    }
+
+    /// Makes room for first-byte latencies.
+    #[cfg(feature = "http")]
+    pub(super) fn expect_first_bytes(&self) {
+        self.first_byte.get_or_init(|| Box::leak(Box::new(Recorder::new(&[], None))));
+    }
+
+    pub(crate) fn first_bytes(&self) -> Option<&'static Recorder> {
+        self.first_byte.get().copied()
+    }
+
+    #[inline]
+    fn tick_if_due(&self, now: Timestamp) {
+        // Relaxed: a stale answer costs a vain tick, or delays it to the next call.
+        if now.as_nanos() >= self.next_tick.load(Ordering::Relaxed) {
+            self.tick(now);
+        }
+    }
+
+    /// What time alone does. No lock is waited for: if another thread is about it, it is done.
+    #[cold]
+    pub(crate) fn tick(&self, now: Timestamp) {
+        if now >= self.meter.next_tick() {
+            self.meter.tick(now);
+        }
+        let mut next = self.meter.next_tick();
+        if let Some(gate) = &self.gate {
+            if now >= gate.next_tick() {
+                gate.tick(now);
+            }
+            next = next.min(gate.next_tick());
+        }
+        self.next_tick.store(next.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// Takes a place among the fallbacks under way, if one is free.
+    #[cfg(feature = "tower")]
+    pub(crate) fn fallback_place(&'static self) -> Option<super::permit::FallbackPlace> {
+        let taken = self.fallbacks.fetch_add(1, Ordering::Relaxed);
+        let place = super::permit::FallbackPlace(self);
+        if taken < self.fallback_limit {
+            Some(place)
+        } else {
+            drop(place);
+            self.note(Reason::FallbackLimit);
+            None
+        }
+    }
+
+    #[cfg(feature = "tower")]
+    pub(super) fn fallback_ended(&self) {
+        self.fallbacks.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Bytes it takes, whatever the traffic; its SLO's history is counted with the SLO.
+    pub(crate) fn memory_footprint(&self) -> usize {
+        let first = self.first_bytes().map_or(0, Recorder::memory_footprint);
+        let gate = self.gate.as_ref().map_or(0, Gate::memory_footprint);
+        size_of::<Self>() + self.recorder.memory_footprint() + first + gate
+    }
+
+    /// Whether an outcome is good to the SLI, in time or late.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_bad(&self, outcome: Outcome) -> bool {
+        self.meter.slo.sli_accounting().verdict(outcome, false) == Verdict::Bad
+    }
+}

@@ -1,0 +1,199 @@
+//! One declared SLO at run time: its recorders, what it remembers, and its alerts.
+
+use super::hub::Hub;
+use crate::alert::{AlertStatus, Alerts, Edge};
+use crate::breaker::Watched;
+use crate::budget::{self, Budget, BurnRate, InsufficientData};
+use crate::events::EventKind;
+use crate::outcome::{Accounting, Outcome, Tally};
+use crate::record::{Lane, Recorder};
+use crate::slo::{Objective, Period, Slo};
+use crate::time::Timestamp;
+use crate::window::{Column, History, Latency, Reading, Window};
+use parking_lot::Mutex;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// An SLO being measured. It lives as long as the process, so that a call needs no reference count to reach it.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    pub(crate) slo: Slo,
+    pub(crate) name: &'static str,
+    pub(crate) hub: Arc<Hub>,
+    history: History,
+    alerts: Mutex<Alerts>,
+    /// For events that come through no guard.
+    by_hand: OnceLock<&'static Recorder>,
+}
+
+impl Meter {
+    pub(crate) fn new(slo: Slo, hub: Arc<Hub>) -> Self {
+        let now = hub.clock.now();
+        let columns = slo.objectives().iter().map(|objective| Column {
+            lane: lane(&slo, objective, slo.sli_accounting()),
+            slices: objective.slices().map(|(length, target)| (length, target.as_ratio())),
+        });
+        let longest = slo.alert_windows().iter().map(|alert| alert.long()).max().unwrap_or_default();
+        let period = match slo.period() {
+            Period::CalendarMonth => Duration::from_secs(31 * 86_400),
+            period => period.nominal(),
+        };
+        Self {
+            history: History::new(columns.collect(), slo.finest_step(), period.max(longest), now),
+            alerts: Mutex::new(Alerts::new(&slo)),
+            by_hand: OnceLock::new(),
+            name: String::leak(slo.name().to_owned()),
+            slo,
+            hub,
+        }
+    }
+
+    /// Latencies the counts are exact at.
+    pub(super) fn thresholds(&self) -> Vec<Duration> {
+        self.slo.objectives().iter().filter_map(Objective::threshold).collect()
+    }
+
+    /// After this, an abandoned call had been waited for long enough to say something.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        patience(&self.slo)
+    }
+
+    /// The objectives as a breaker's burn trip sees them.
+    pub(super) fn watched(&self, accounting: Accounting) -> Vec<Watched> {
+        let objectives = self.slo.objectives().iter().filter(|objective| objective.slices().is_none());
+        objectives
+            .map(|objective| Watched { target: objective.target(), lane: lane(&self.slo, objective, accounting) })
+            .collect()
+    }
+
+    /// A recorder whose events count towards this SLO.
+    pub(super) fn recorder(&self, slow: Option<Duration>) -> &'static Recorder {
+        let recorder: &'static Recorder = Box::leak(Box::new(Recorder::new(&self.thresholds(), slow)));
+        self.history.attach(recorder);
+        recorder
+    }
+
+    fn by_hand(&self) -> &'static Recorder {
+        self.by_hand.get_or_init(|| self.recorder(None))
+    }
+
+    pub(crate) fn record(&self, outcome: Outcome, latency: Duration) {
+        self.tick_if_due(self.hub.clock.now());
+        self.by_hand().record(crate::record::slots::current(), outcome, crate::time::nanos(latency));
+    }
+
+    pub(crate) fn count(&self, outcome: Outcome, n: u64) {
+        self.tick_if_due(self.hub.clock.now());
+        if n > 0 {
+            self.by_hand().count(crate::record::slots::current(), outcome, n);
+        }
+    }
+
+    #[inline]
+    pub(super) fn next_tick(&self) -> Timestamp {
+        self.history.next_tick()
+    }
+
+    fn tick_if_due(&self, now: Timestamp) {
+        if now >= self.next_tick() {
+            self.tick(now);
+        }
+    }
+
+    /// Rolls the windows if it is time, and judges the alerts if it was this call that rolled.
+    pub(crate) fn tick(&self, now: Timestamp) {
+        if self.history.try_roll(now) {
+            self.judge(now);
+        }
+    }
+
+    /// Evaluates the alerts, unless another thread is about it.
+    pub(crate) fn judge(&self, now: Timestamp) {
+        let Some(mut alerts) = self.alerts.try_lock() else { return };
+        let edges = alerts.evaluate(now, |objective, window| self.history.read(objective, window, now));
+        drop(alerts);
+        for edge in edges {
+            let kind = EventKind::Alert {
+                slo: self.name,
+                objective: edge.alert.name.to_string(),
+                severity: edge.alert.severity.as_str(),
+                state: edge.transition.as_str(),
+                why: why(&edge),
+            };
+            self.hub.events.emit(now, kind);
+        }
+    }
+
+    pub(crate) fn alerts(&self, now: Timestamp) -> Vec<AlertStatus> {
+        self.judge(now);
+        self.alerts.lock().status().cloned().collect()
+    }
+
+    pub(crate) fn reading(&self, objective: usize, window: Window, now: Timestamp) -> Reading {
+        self.tick_if_due(now);
+        self.history.read(objective, window, now)
+    }
+
+    pub(crate) fn total(&self, objective: usize, now: Timestamp) -> Tally {
+        self.history.total(objective, now)
+    }
+
+    pub(crate) fn latency(&self, window: Window, now: Timestamp) -> Latency {
+        self.tick_if_due(now);
+        self.history.latency(window, now)
+    }
+
+    pub(crate) fn burn_rate(
+        &self,
+        objective: usize,
+        window: Window,
+        now: Timestamp,
+    ) -> Result<BurnRate, InsufficientData> {
+        let reading = self.reading(objective, window, now);
+        budget::burn_rate(self.slo.objectives()[objective].target(), &reading, self.slo.least_events())
+    }
+
+    pub(crate) fn budget(&self, objective: usize, now: Timestamp) -> Budget {
+        let recent = self.slo.alert_windows().iter().map(|alert| alert.long()).min();
+        let recent = recent.and_then(|window| self.burn_rate(objective, Window::of(window), now).ok());
+        let reading = self.reading(objective, self.period(), now);
+        Budget::new(self.slo.objectives()[objective].target(), self.slo.period(), &reading, recent)
+    }
+
+    /// The window that the budget is kept over: the period, or the calendar month so far.
+    pub(crate) fn period(&self) -> Window {
+        Window::of(match self.slo.period() {
+            Period::CalendarMonth => crate::time::month_so_far(self.hub.clock.wall()),
+            period => period.nominal(),
+        })
+    }
+
+    pub(crate) fn sources(&self) -> Vec<&'static Recorder> {
+        self.history.sources()
+    }
+
+    pub(crate) fn memory_footprint(&self) -> usize {
+        let own = size_of::<Self>() + self.history.memory_footprint();
+        own + self.by_hand.get().map_or(0, |recorder| recorder.memory_footprint())
+    }
+}
+
+/// An abandoned call says something of an SLI without a threshold once it outlived the longest that the SLO has.
+fn patience(slo: &Slo) -> Option<Duration> {
+    slo.objectives().iter().filter_map(Objective::threshold).max()
+}
+
+fn lane(slo: &Slo, objective: &Objective, accounting: Accounting) -> Lane {
+    Lane {
+        accounting,
+        threshold: objective.threshold(),
+        patience: objective.threshold().or_else(|| patience(slo)),
+        of_successes: !objective.counts_failures(),
+    }
+}
+
+fn why(edge: &Edge) -> String {
+    let AlertStatus { long, short, factor, long_burn, short_burn, .. } = &edge.alert;
+    let burn = |burn: &Option<BurnRate>| burn.map_or("no data".to_owned(), |burn| format!("{:.1} ×", burn.value));
+    format!("burns {} over {long} and {} over {short} (fires over {factor} ×)", burn(long_burn), burn(short_burn))
+}

@@ -1,0 +1,118 @@
+//! One admission and one permit through recorder and breaker.
+
+mod builder;
+mod core;
+mod hub;
+mod meter;
+mod permit;
+mod run;
+
+pub use builder::GuardBuilder;
+pub use permit::Permit;
+pub(crate) use permit::Refusal;
+#[cfg(feature = "tower")]
+pub(crate) use permit::{FailedOver, FallbackPlace};
+pub use run::GuardError;
+pub(crate) use {core::GuardCore, hub::Hub, meter::Meter};
+
+use crate::breaker::{Mode, Rejection, State};
+use crate::events::EventKind;
+use crate::outcome::Outcome;
+use std::fmt;
+
+/// Measures calls, and breaks the circuit. A handle: copies are the same guard.
+///
+/// A guard, once made, lives as long as the process, and its memory is fixed when it is made
+/// ([`memory_footprint`](Self::memory_footprint)).
+#[derive(Clone, Copy)]
+pub struct Guard {
+    pub(crate) core: &'static GuardCore,
+}
+
+impl Guard {
+    /// Its name: the SLO's, unless it was given one.
+    pub fn name(&self) -> &'static str {
+        self.core.name
+    }
+
+    /// The SLO it counts towards.
+    pub fn slo(&self) -> &'static str {
+        self.core.meter.name
+    }
+
+    /// Asks for permission for one call.
+    ///
+    /// # Errors
+    ///
+    /// The [`Rejection`] says why not, and when to come back. It is counted.
+    #[inline]
+    pub fn admit(&self) -> Result<Permit, Rejection> {
+        self.core.admit().map_err(Refusal::reject)
+    }
+
+    /// The breaker's state; closed if there is no breaker.
+    pub fn state(&self) -> State {
+        self.core.gate.as_ref().map_or(State::Closed, |gate| gate.state(self.core.now()))
+    }
+
+    /// In words: the breaker's state, and what it saw when it last decided.
+    pub fn explain(&self) -> String {
+        match &self.core.gate {
+            None => format!("guard {} has no breaker", self.name()),
+            Some(gate) => gate.explain(self.core.now()),
+        }
+    }
+
+    /// Refuses every call until [`auto`](Self::auto).
+    pub fn force_open(&self) {
+        self.operate(Mode::ForcedOpen, "forced open");
+    }
+
+    /// Lets every call through until [`auto`](Self::auto).
+    pub fn force_closed(&self) {
+        self.operate(Mode::ForcedClosed, "forced closed");
+    }
+
+    /// Decides but refuses nothing, until [`auto`](Self::auto).
+    pub fn observe_only(&self) {
+        self.operate(Mode::Observe, "set to observe only");
+    }
+
+    /// Gives the decision back to the breaker. One that was forced open lets calls through gradually.
+    pub fn auto(&self) {
+        self.operate(Mode::Auto, "given back its decision");
+    }
+
+    fn operate(&self, mode: Mode, what: &str) {
+        let now = self.core.now();
+        let what = match &self.core.gate {
+            Some(_) => format!("breaker {} was {what}", self.name()),
+            None => format!("guard {} has no breaker to be {what}", self.name()),
+        };
+        self.core.meter.hub.events.emit(now, EventKind::Operator { what });
+        if let Some(gate) = &self.core.gate {
+            gate.set_mode(mode, now);
+        }
+    }
+
+    /// Calls under way.
+    pub fn in_flight(&self) -> u64 {
+        self.core.recorder.in_flight()
+    }
+
+    /// How many calls ended how, since the guard was made.
+    pub fn outcomes(&self) -> impl Iterator<Item = (Outcome, u64)> + use<> {
+        Outcome::ALL.into_iter().zip(self.core.recorder.outcomes())
+    }
+
+    /// Bytes it takes, whatever the traffic: fixed when it is made. The history of its SLO is counted there.
+    pub fn memory_footprint(&self) -> usize {
+        self.core.memory_footprint()
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("name", &self.name()).field("slo", &self.slo()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,181 @@
+//! What an admitted call holds, and what a refused one does.
+//!
+//! Both end in exactly one outcome however they go: told, dropped, or unwound through.
+
+use super::GuardCore;
+use crate::breaker::{Rejection, Ticket};
+use crate::outcome::Outcome;
+use crate::record::slots;
+use crate::time::Timestamp;
+use std::time::Duration;
+
+/// Permission for one call. Say how it ended; a permit that is dropped counts as abandoned, or as panicked if the
+/// thread is unwinding.
+#[must_use = "a permit that is dropped counts as an abandoned call"]
+#[derive(Debug)]
+pub struct Permit {
+    core: &'static GuardCore,
+    started: Timestamp,
+    ticket: Ticket,
+    epoch: u8,
+    open: bool,
+}
+
+impl Permit {
+    pub(super) fn new(core: &'static GuardCore, started: Timestamp, ticket: Ticket, epoch: u8) -> Self {
+        Self { core, started, ticket, epoch, open: true }
+    }
+
+    /// The call succeeded; slow or not is decided by the clock.
+    #[inline]
+    pub fn success(self) {
+        self.finish(Outcome::Success);
+    }
+
+    /// The call failed.
+    #[inline]
+    pub fn failure(self) {
+        self.finish(Outcome::FAILURE);
+    }
+
+    /// The call ended like this.
+    #[inline]
+    pub fn finish(mut self, outcome: Outcome) {
+        self.open = false;
+        self.core.finish(self.started, self.ticket, self.epoch, outcome);
+    }
+
+    /// How long the call has been under way.
+    pub fn elapsed(&self) -> Duration {
+        self.core.now().since(self.started)
+    }
+
+    /// The first byte of the answer is there: its latency is counted apart.
+    pub fn first_byte(&self) {
+        self.core.first_byte(self.elapsed());
+    }
+
+    /// The call failed, and a fallback is asked to answer in its place: the breaker sees the failure now, the SLI sees
+    /// what becomes of it.
+    #[cfg(feature = "tower")]
+    pub(crate) fn fail_over(mut self, outcome: Outcome) -> FailedOver {
+        self.open = false;
+        self.core.saw(self.started, self.ticket, outcome);
+        FailedOver { core: self.core, started: self.started, epoch: self.epoch, outcome, open: true }
+    }
+}
+
+impl Drop for Permit {
+    #[inline]
+    fn drop(&mut self) {
+        if self.open {
+            self.core.finish(self.started, self.ticket, self.epoch, dropped());
+        }
+    }
+}
+
+/// How a call ended whose future or permit was dropped.
+#[cold]
+fn dropped() -> Outcome {
+    if std::thread::panicking() { Outcome::Panicked } else { Outcome::Abandoned }
+}
+
+/// A call that was refused and is not yet counted: as rejected, unless a fallback answers it.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    core: &'static GuardCore,
+    started: Timestamp,
+    rejection: Rejection,
+    open: bool,
+}
+
+impl Refusal {
+    pub(super) fn new(core: &'static GuardCore, started: Timestamp, rejection: Rejection) -> Self {
+        Self { core, started, rejection, open: true }
+    }
+
+    pub(crate) fn rejection(&self) -> Rejection {
+        self.rejection
+    }
+
+    /// Nobody answers it.
+    #[inline]
+    pub(crate) fn reject(mut self) -> Rejection {
+        self.open = false;
+        self.core.refused();
+        self.rejection
+    }
+
+    /// A fallback answered it.
+    #[cfg(feature = "tower")]
+    pub(crate) fn degraded(mut self) {
+        self.open = false;
+        self.core.record(self.started, Outcome::Degraded);
+    }
+}
+
+impl Drop for Refusal {
+    fn drop(&mut self) {
+        if self.open {
+            self.core.record(self.started, dropped());
+        }
+    }
+}
+
+/// A call that failed, of which the breaker knows, and that a fallback may still answer.
+#[cfg(feature = "tower")]
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct FailedOver {
+    core: &'static GuardCore,
+    started: Timestamp,
+    epoch: u8,
+    outcome: Outcome,
+    open: bool,
+}
+
+#[cfg(feature = "tower")]
+impl FailedOver {
+    /// A fallback answered it.
+    pub(crate) fn degraded(mut self) {
+        self.end(Outcome::Degraded);
+    }
+
+    /// No fallback answered it: it is what it was.
+    pub(crate) fn failed(mut self) {
+        self.end(self.outcome);
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.open = false;
+        self.core.finish_unseen(self.started, self.epoch, outcome);
+    }
+}
+
+#[cfg(feature = "tower")]
+impl Drop for FailedOver {
+    fn drop(&mut self) {
+        if self.open {
+            self.end(dropped());
+        }
+    }
+}
+
+/// A place among the fallbacks under way.
+#[cfg(feature = "tower")]
+#[derive(Debug)]
+pub(crate) struct FallbackPlace(pub(super) &'static GuardCore);
+
+#[cfg(feature = "tower")]
+impl Drop for FallbackPlace {
+    fn drop(&mut self) {
+        self.0.fallback_ended();
+    }
+}
+
+/// A slot number for the calling thread's counters.
+#[inline]
+pub(super) fn slot() -> usize {
+    slots::current()
+}

@@ -1,0 +1,43 @@
+//! Every exported metric and label name, once.
+
+/// Events by objective and verdict.
+pub(crate) const EVENTS: &str = "plimsoll_events_total";
+/// Calls by outcome.
+pub(crate) const OUTCOMES: &str = "plimsoll_outcomes_total";
+/// How long calls took, to the last byte.
+pub(crate) const DURATION: &str = "plimsoll_request_duration_seconds";
+/// How long the first byte of streamed answers took.
+pub(crate) const FIRST_BYTE: &str = "plimsoll_first_byte_seconds";
+/// Burn rate by objective and window.
+pub(crate) const BURN_RATE: &str = "plimsoll_burn_rate";
+/// Error budget left, as a ratio of the period's.
+pub(crate) const BUDGET_REMAINING: &str = "plimsoll_error_budget_remaining_ratio";
+/// How much of a window has been observed.
+pub(crate) const COVERAGE: &str = "plimsoll_window_coverage_ratio";
+/// Which state a breaker is in: exactly one is 1.
+pub(crate) const BREAKER_STATE: &str = "plimsoll_breaker_state";
+/// A breaker's changes of state.
+pub(crate) const BREAKER_TRANSITIONS: &str = "plimsoll_breaker_transitions_total";
+/// Calls refused, by reason.
+pub(crate) const REJECTIONS: &str = "plimsoll_rejections_total";
+/// Calls under way.
+pub(crate) const IN_FLIGHT: &str = "plimsoll_in_flight";
+/// What is declared, as labels; always 1.
+pub(crate) const INFO: &str = "plimsoll_slo_info";
+
+/// Label names.
+pub(crate) mod label {
+    pub(crate) const SLO: &str = "slo";
+    pub(crate) const OBJECTIVE: &str = "objective";
+    pub(crate) const VERDICT: &str = "verdict";
+    pub(crate) const OUTCOME: &str = "outcome";
+    pub(crate) const WINDOW: &str = "window";
+    pub(crate) const GUARD: &str = "guard";
+    pub(crate) const STATE: &str = "state";
+    pub(crate) const FROM: &str = "from";
+    pub(crate) const TO: &str = "to";
+    pub(crate) const REASON: &str = "reason";
+    pub(crate) const TARGET: &str = "target";
+    pub(crate) const PERIOD: &str = "period";
+    pub(crate) const DECLARATION: &str = "declaration";
+}
