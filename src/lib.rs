@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod alert;
+mod budget;
 mod error;
 mod outcome;
 mod slo;
@@ -9,8 +11,10 @@ mod sync;
 mod time;
 mod window;
 
+pub use alert::{AlertState, AlertStatus, Alerts, Edge, Transition};
+pub use budget::{Budget, BurnRate, InsufficientData, burn_rate, exceeds};
 pub use error::Error;
 pub use outcome::*;
-pub use slo::{AlertWindow, BudgetPolicy, Objective, Period, Severity, Slo, Target};
+pub use slo::{AlertWindow, BudgetPolicy, Objective, Period, Severity, Slo, Target, formulas};
 pub use time::{Clock, ManualClock, Timestamp};
 pub use window::{Reading, Window};

@@ -5,7 +5,7 @@ use super::{Period, Severity, Target};
 use std::time::Duration;
 
 /// Factors are kept in millionths, so that 14.4 is 14.4.
-const MICRO: u64 = 1_000_000;
+pub(crate) const MICRO: u64 = 1_000_000;
 /// No window that is derived for a short period is finer than this: four of the ring's finest steps.
 const SHORTEST: Duration = Duration::from_millis(40);
 /// How much of its events must at most be bad for a capped pair to fire, in millionths.
@@ -38,13 +38,11 @@ const PAIRS: [(Severity, u64, u64, u64); 4] = [
 impl AlertWindow {
     /// Fires over a burn rate of `factor` (over 0, kept to six decimals) in the last `long` and the last `short`.
     pub const fn new(severity: Severity, long: Duration, short: Duration, factor: f64) -> Self {
-        // Adding a half and cutting off rounds; NaN and negative numbers become 0, and validation refuses that.
-        let micros = (factor * MICRO as f64 + 0.5) as u64;
         Self {
             severity,
             long,
             short,
-            micros,
+            micros: micros(factor),
             pending: Duration::ZERO,
         }
     }
@@ -139,6 +137,12 @@ impl AlertWindow {
         self.micros = self.micros.min(cap);
         self
     }
+}
+
+/// A factor in millionths, to the nearest; 0 for NaN and for negative ones.
+pub(crate) const fn micros(factor: f64) -> u64 {
+    // Adding a half and cutting off rounds, and the cast saturates.
+    (factor * MICRO as f64 + 0.5) as u64
 }
 
 /// share × period ÷ long, in millionths, to the nearest.

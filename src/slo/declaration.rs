@@ -2,7 +2,7 @@
 
 use super::{AlertWindow, BudgetPolicy, Objective, Period, Severity};
 use crate::error::Error;
-use crate::outcome::{Accounting, Outcome};
+use crate::outcome::Accounting;
 use std::time::Duration;
 
 /// How often Prometheus scrapes unless it is said otherwise.
@@ -288,51 +288,6 @@ impl Slo {
         super::validate::slo(self)
     }
 
-    /// A fingerprint of everything declared, 16 hexadecimal digits: the same in every run and on every machine.
-    ///
-    /// A running process and the files that were written for it belong together while theirs are equal.
-    pub fn declaration(&self) -> String {
-        let mut print = Fingerprint::new();
-        print.text(&self.name);
-        print.text(self.service_name());
-        print.text(self.owner.as_deref().unwrap_or_default());
-        print.text(self.runbook.as_deref().unwrap_or_default());
-        print.duration(self.period.nominal());
-        print.number(u64::from(self.period == Period::CalendarMonth));
-        for (percent, action) in self.policy.steps() {
-            print.number(percent.to_bits());
-            print.text(action);
-        }
-        print.number(self.policy.postmortem().to_bits());
-        print.text(self.policy.exhausted());
-        for outcome in Outcome::ALL {
-            for late in [false, true] {
-                print.text(self.accounting.verdict(outcome, late).as_str());
-            }
-        }
-        print.number(self.min_events);
-        print.duration(self.scraped_every());
-        for objective in &self.objectives {
-            print.text(objective.name());
-            print.number(objective.target().budget_parts());
-            print.duration(objective.threshold().unwrap_or_default());
-            print.number(u64::from(objective.counts_failures()));
-            let (slice, target) = objective
-                .slices()
-                .map_or((Duration::ZERO, 0), |(s, t)| (s, t.budget_parts()));
-            print.duration(slice);
-            print.number(target);
-            for alert in self.alert_windows_of(objective) {
-                print.text(alert.severity().as_str());
-                print.duration(alert.long());
-                print.duration(alert.short());
-                print.duration(alert.pending());
-                print.number(alert.factor_micros());
-            }
-        }
-        format!("{:016x}", print.0)
-    }
-
     /// The finest step at which its windows must be remembered: a 60th of the shortest, 10 ms ..= 1 s.
     pub(crate) fn finest_step(&self) -> Duration {
         let (finest, coarsest) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -356,34 +311,5 @@ impl Slo {
 
     fn shortest_window(&self) -> Option<Duration> {
         self.alert_windows().iter().map(AlertWindow::short).min()
-    }
-}
-
-/// FNV-1a, 64 bits: small, and the same everywhere and in every version, unlike the standard library's hasher.
-struct Fingerprint(u64);
-
-impl Fingerprint {
-    const fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-
-    fn number(&mut self, number: u64) {
-        self.bytes(&number.to_le_bytes());
-    }
-
-    fn duration(&mut self, duration: Duration) {
-        self.bytes(&duration.as_nanos().to_le_bytes());
-    }
-
-    /// With its length, so that no two sequences of texts run together.
-    fn text(&mut self, text: &str) {
-        self.number(text.len() as u64);
-        self.bytes(text.as_bytes());
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
     }
 }

@@ -2,6 +2,8 @@
 
 mod alert_window;
 mod declaration;
+mod fingerprint;
+pub mod formulas;
 mod objective;
 mod period;
 mod policy;
@@ -11,6 +13,7 @@ mod text;
 mod validate;
 
 pub use alert_window::AlertWindow;
+pub(crate) use alert_window::{MICRO, micros};
 pub use declaration::Slo;
 pub use objective::Objective;
 pub use period::Period;
