@@ -16,6 +16,7 @@ impl Slo {
         print.text(self.runbook.as_deref().unwrap_or_default());
         print.duration(self.period.nominal());
         print.number(u64::from(self.period == Period::CalendarMonth));
+        print.number(self.policy.steps().count() as u64);
         for (percent, action) in self.policy.steps() {
             print.number(percent.to_bits());
             print.text(action);
@@ -39,7 +40,9 @@ impl Slo {
                 .map_or((Duration::ZERO, 0), |(s, t)| (s, t.budget_parts()));
             print.duration(slice);
             print.number(target);
-            for alert in self.alert_windows_of(objective) {
+            let alerts = self.alert_windows_of(objective);
+            print.number(alerts.len() as u64);
+            for alert in alerts {
                 print.text(alert.severity().as_str());
                 print.duration(alert.long());
                 print.duration(alert.short());
