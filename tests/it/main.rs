@@ -1,0 +1,5 @@
+mod alert;
+mod budget;
+mod declare;
+mod slo_math;
+mod traffic;
