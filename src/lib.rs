@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 mod alert;
+mod breaker;
 mod budget;
 mod error;
 mod events;
@@ -17,11 +18,13 @@ mod time;
 mod window;
 
 pub use alert::{AlertState, AlertStatus, Alerts, Edge, Transition};
+pub use breaker::{Breaker, Reason, Rejection, State, Why};
 pub use budget::{Budget, BurnRate, InsufficientData, burn_rate, exceeds};
 pub use error::Error;
 pub use events::{Event, EventKind};
 pub use guard::{Guard, GuardBuilder, GuardError, Permit};
 pub use outcome::*;
+pub use registry::{ObjectiveHandle, Plimsoll, SloHandle};
 pub use slo::{AlertWindow, BudgetPolicy, Objective, Period, Severity, Slo, Target, formulas};
 pub use time::{Clock, ManualClock, Timestamp};
 pub use window::{Latency, Reading, Window};

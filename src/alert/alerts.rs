@@ -50,42 +50,30 @@ impl Alerts {
         let mut pairs = Vec::new();
         for (index, objective) in slo.objectives().iter().enumerate() {
             let name: Arc<str> = Arc::from(objective.name());
-            pairs.extend(
-                slo.alert_windows_of(objective)
-                    .into_iter()
-                    .map(|pair| Pair {
-                        target: objective.target(),
-                        pending: pair.pending(),
-                        status: AlertStatus {
-                            objective: index,
-                            name: Arc::clone(&name),
-                            severity: pair.severity(),
-                            long: Window::of(pair.long()),
-                            short: Window::of(pair.short()),
-                            factor: pair.factor(),
-                            state: AlertState::Inactive,
-                            long_burn: None,
-                            short_burn: None,
-                            spent: 0.0,
-                        },
-                    }),
-            );
+            pairs.extend(slo.alert_windows_of(objective).into_iter().map(|pair| Pair {
+                target: objective.target(),
+                pending: pair.pending(),
+                status: AlertStatus {
+                    objective: index,
+                    name: Arc::clone(&name),
+                    severity: pair.severity(),
+                    long: Window::of(pair.long()),
+                    short: Window::of(pair.short()),
+                    factor: pair.factor(),
+                    state: AlertState::Inactive,
+                    long_burn: None,
+                    short_burn: None,
+                    spent: 0.0,
+                },
+            }));
         }
-        Self {
-            pairs,
-            period: slo.period().nominal(),
-            min_events: slo.least_events(),
-        }
+        Self { pairs, period: slo.period().nominal(), min_events: slo.least_events() }
     }
 
     /// Looks at every pair, at `now`, and says what changed. Nothing is allocated where nothing did.
     ///
     /// `read` gives what was counted for an objective, by its place in the SLO, over a window that ends at `now`.
-    pub fn evaluate(
-        &mut self,
-        now: Timestamp,
-        mut read: impl FnMut(usize, Window) -> Reading,
-    ) -> Vec<Edge> {
+    pub fn evaluate(&mut self, now: Timestamp, mut read: impl FnMut(usize, Window) -> Reading) -> Vec<Edge> {
         let mut edges = Vec::new();
         for pair in &mut self.pairs {
             let long = read(pair.status.objective, pair.status.long);
@@ -100,12 +88,7 @@ impl Alerts {
                 AlertState::Pending { since } | AlertState::Firing { since } => now.since(since),
             };
             pair.status.state = state;
-            edges.push(Edge {
-                transition,
-                at: now,
-                after,
-                alert: pair.status.clone(),
-            });
+            edges.push(Edge { transition, at: now, after, alert: pair.status.clone() });
         }
         edges
     }
@@ -117,10 +100,7 @@ impl Alerts {
 
     /// The highest severity that fires.
     pub fn worst_firing(&self) -> Option<crate::slo::Severity> {
-        self.status()
-            .filter(|alert| alert.state.is_firing())
-            .map(|alert| alert.severity)
-            .max()
+        self.status().filter(|alert| alert.state.is_firing()).map(|alert| alert.severity).max()
     }
 }
 
@@ -130,9 +110,7 @@ impl Pair {
         status.long_burn = burn_rate(*target, long, 1).ok();
         status.short_burn = burn_rate(*target, short, 1).ok();
         let share = status.long.length().as_secs_f64() / period.as_secs_f64();
-        status.spent = status
-            .long_burn
-            .map_or(0.0, |burn| burn.value * burn.coverage * share);
+        status.spent = status.long_burn.map_or(0.0, |burn| burn.value * burn.coverage * share);
     }
 
     fn evidence(&self, long: Tally, short: Tally, min_events: u64) -> Evidence {
@@ -152,9 +130,7 @@ impl Pair {
     fn next(&self, evidence: Evidence, now: Timestamp) -> Option<(AlertState, Transition)> {
         use AlertState::{Firing, Inactive, Pending};
         match (self.status.state, evidence) {
-            (Inactive, Evidence::Due) if self.pending.is_zero() => {
-                Some((Firing { since: now }, Transition::Firing))
-            }
+            (Inactive, Evidence::Due) if self.pending.is_zero() => Some((Firing { since: now }, Transition::Firing)),
             (Inactive, Evidence::Due) => Some((Pending { since: now }, Transition::Pending)),
             (Pending { since }, Evidence::Due) if now.since(since) >= self.pending => {
                 Some((Firing { since: now }, Transition::Firing))

@@ -31,18 +31,10 @@ pub struct InsufficientData {
 
 impl fmt::Display for InsufficientData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            events,
-            needed,
-            window,
-            ..
-        } = self;
+        let Self { events, needed, window, .. } = self;
         let of = if *events == 1 { "event" } else { "events" };
         let are = if *needed == 1 { "is" } else { "are" };
-        write!(
-            f,
-            "insufficient data: {events} {of} in {window}, at least {needed} {are} needed"
-        )
+        write!(f, "insufficient data: {events} {of} in {window}, at least {needed} {are} needed")
     }
 }
 
@@ -53,29 +45,16 @@ impl std::error::Error for InsufficientData {}
 /// # Errors
 ///
 /// [`InsufficientData`] under `min_events` valid events, of which one is always needed.
-pub fn burn_rate(
-    target: Target,
-    reading: &Reading,
-    min_events: u64,
-) -> Result<BurnRate, InsufficientData> {
+pub fn burn_rate(target: Target, reading: &Reading, min_events: u64) -> Result<BurnRate, InsufficientData> {
     let (events, needed) = (reading.tally.valid(), min_events.max(1));
     let coverage = reading.coverage;
     if events < needed {
-        return Err(InsufficientData {
-            events,
-            needed,
-            coverage,
-            window: reading.window,
-        });
+        return Err(InsufficientData { events, needed, coverage, window: reading.window });
     }
     // Whole numbers as far as possible: one rounding each for the two products, and one for the quotient.
     let bad = u128::from(reading.tally.bad) * u128::from(Target::WHOLE);
     let allowed = u128::from(events) * u128::from(target.budget_parts());
-    Ok(BurnRate {
-        value: bad as f64 / allowed as f64,
-        coverage,
-        events,
-    })
+    Ok(BurnRate { value: bad as f64 / allowed as f64, coverage, events })
 }
 
 /// Whether the events burn over `factor` (kept to six decimals). Exact: a burn of 1 is not over a factor of 1.
@@ -88,7 +67,5 @@ pub fn exceeds(target: Target, tally: Tally, factor: f64) -> bool {
     let scale = u128::from(MICRO) * u128::from(Target::WHOLE);
     let limit = u128::from(micros(factor)) * u128::from(target.budget_parts());
     // The left side cannot overflow; a right side that does is greater than any left one.
-    limit
-        .checked_mul(u128::from(tally.valid()))
-        .is_some_and(|limit| u128::from(tally.bad) * scale > limit)
+    limit.checked_mul(u128::from(tally.valid())).is_some_and(|limit| u128::from(tally.bad) * scale > limit)
 }

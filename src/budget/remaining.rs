@@ -32,22 +32,13 @@ impl Budget {
     ///
     /// The time to exhaustion takes traffic to be even, the unobserved part of the period to have been without bad
     /// events, and that nothing spent comes back: (1 − coverage · (1 − remaining)) · period ÷ burn.
-    pub fn new(
-        target: Target,
-        period: Period,
-        reading: &Reading,
-        recent: Option<BurnRate>,
-    ) -> Self {
+    pub fn new(target: Target, period: Period, reading: &Reading, recent: Option<BurnRate>) -> Self {
         let (events, spent) = (reading.tally.valid(), reading.tally.bad);
         let whole = i128::from(Target::WHOLE);
         // In billionths of an event: under 2^95, whatever was counted.
         let allowed = i128::from(events) * i128::from(target.budget_parts());
         let left = allowed - i128::from(spent) * whole;
-        let remaining = if events == 0 {
-            1.0
-        } else {
-            left as f64 / allowed as f64
-        };
+        let remaining = if events == 0 { 1.0 } else { left as f64 / allowed as f64 };
         let bad_events_left = allowed / whole - i128::from(spent);
         Self {
             remaining,
@@ -70,19 +61,12 @@ impl Budget {
     }
 }
 
-fn exhaustion(
-    remaining: f64,
-    coverage: f64,
-    period: Duration,
-    recent: Option<BurnRate>,
-) -> Option<Duration> {
+fn exhaustion(remaining: f64, coverage: f64, period: Duration, recent: Option<BurnRate>) -> Option<Duration> {
     if remaining <= 0.0 {
         return Some(Duration::ZERO);
     }
     let left = 1.0 - coverage.clamp(0.0, 1.0) * (1.0 - remaining);
     // At a burn of zero this is infinite, which no duration is.
     let seconds = left * period.as_secs_f64() / recent?.value;
-    Duration::try_from_secs_f64(seconds)
-        .ok()
-        .filter(|lasts| *lasts <= period)
+    Duration::try_from_secs_f64(seconds).ok().filter(|lasts| *lasts <= period)
 }

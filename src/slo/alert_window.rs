@@ -38,13 +38,7 @@ const PAIRS: [(Severity, u64, u64, u64); 4] = [
 impl AlertWindow {
     /// Fires over a burn rate of `factor` (over 0, kept to six decimals) in the last `long` and the last `short`.
     pub const fn new(severity: Severity, long: Duration, short: Duration, factor: f64) -> Self {
-        Self {
-            severity,
-            long,
-            short,
-            micros: micros(factor),
-            pending: Duration::ZERO,
-        }
+        Self { severity, long, short, micros: micros(factor), pending: Duration::ZERO }
     }
 
     /// The same, firing only after the condition has held for `pending`; the default is at once, for the long window

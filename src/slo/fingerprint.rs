@@ -35,9 +35,7 @@ impl Slo {
             print.number(objective.target().budget_parts());
             print.duration(objective.threshold().unwrap_or_default());
             print.number(u64::from(objective.counts_failures()));
-            let (slice, target) = objective
-                .slices()
-                .map_or((Duration::ZERO, 0), |(s, t)| (s, t.budget_parts()));
+            let (slice, target) = objective.slices().map_or((Duration::ZERO, 0), |(s, t)| (s, t.budget_parts()));
             print.duration(slice);
             print.number(target);
             let alerts = self.alert_windows_of(objective);

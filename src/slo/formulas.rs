@@ -8,9 +8,7 @@ use std::time::Duration;
 
 /// How long a total outage may last in `period`: 43.2 minutes for 99.9 % over 30 days. Exact to the nanosecond.
 pub fn downtime_allowed(target: Target, period: Duration) -> Duration {
-    let nanos = period
-        .as_nanos()
-        .saturating_mul(u128::from(target.budget_parts()));
+    let nanos = period.as_nanos().saturating_mul(u128::from(target.budget_parts()));
     Duration::from_nanos_u128(nanos / u128::from(Target::WHOLE))
 }
 
@@ -21,17 +19,10 @@ pub fn budget_lasts(burn: f64, period: Duration) -> Option<Duration> {
 
 /// How long errors at `error_ratio` go on before a window that was full of good events burns over `factor`; `None`
 /// if it never does. (1 − T) ÷ e × W × B.
-pub fn detection_time(
-    target: Target,
-    error_ratio: f64,
-    long: Duration,
-    factor: f64,
-) -> Option<Duration> {
+pub fn detection_time(target: Target, error_ratio: f64, long: Duration, factor: f64) -> Option<Duration> {
     let limit = factor * target.budget();
     let seconds = limit / error_ratio * long.as_secs_f64();
-    (error_ratio > limit)
-        .then(|| Duration::try_from_secs_f64(seconds).ok())
-        .flatten()
+    (error_ratio > limit).then(|| Duration::try_from_secs_f64(seconds).ok()).flatten()
 }
 
 /// The share of the period's budget that is spent when a window burns at `factor`, 0.02 for 14.4 over 1 h of 30 d:

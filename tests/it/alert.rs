@@ -1,9 +1,7 @@
 //! The alerts in process: pending, firing, resolved, and what silence does to them.
 
 use crate::traffic::{Traffic, first, state};
-use plimsoll::{
-    AlertState, AlertWindow, Alerts, Objective, Severity, Slo, Tally, Timestamp, Transition, Window,
-};
+use plimsoll::{AlertState, AlertWindow, Alerts, Objective, Severity, Slo, Tally, Timestamp, Transition, Window};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -14,10 +12,7 @@ const SHORT: Window = Window::seconds(5);
 /// 99 %, one pair of 1 m and 5 s at 10: over 10 % bad.
 fn slo(pending: Duration) -> Slo {
     let pair = AlertWindow::new(Severity::P0, LONG.length(), SHORT.length(), 10.0);
-    Slo::new("checkout")
-        .success(99.0)
-        .alerts(vec![pair.held_for(pending)])
-        .scrape_interval(SECOND)
+    Slo::new("checkout").success(99.0).alerts(vec![pair.held_for(pending)]).scrape_interval(SECOND)
 }
 
 fn alerts(pending: Duration) -> Alerts {
@@ -32,10 +27,7 @@ fn seconds(traffic: &mut Traffic, n: usize, good: u64, bad: u64) {
 
 fn transitions(traffic: &Traffic, alerts: &mut Alerts) -> Vec<(u64, Transition)> {
     let edges = traffic.play(alerts);
-    edges
-        .iter()
-        .map(|(at, edge)| (at.as_secs(), edge.transition))
-        .collect()
+    edges.iter().map(|(at, edge)| (at.as_secs(), edge.transition)).collect()
 }
 
 #[test]
@@ -46,21 +38,13 @@ fn fires_and_resolves_with_the_numbers_it_saw() {
     let mut alerts = alerts(Duration::ZERO);
     let edges = traffic.play(&mut alerts);
     // 10 % of 600 are 60, and 60 are not over it: the seventh second is. 10 % of 50 are 5: the fifth clears.
-    let [(fired, firing), (ended, resolved)] = edges.as_slice() else {
-        panic!("{edges:?}")
-    };
+    let [(fired, firing), (ended, resolved)] = edges.as_slice() else { panic!("{edges:?}") };
     assert_eq!((fired.as_secs(), ended.as_secs()), (7, 25));
-    assert_eq!(
-        (firing.transition, resolved.transition),
-        (Transition::Firing, Transition::Resolved)
-    );
+    assert_eq!((firing.transition, resolved.transition), (Transition::Firing, Transition::Resolved));
 
     let alert = &firing.alert;
     assert_eq!((alert.objective, &*alert.name), (0, "success"));
-    assert_eq!(
-        (alert.severity, alert.long, alert.short),
-        (Severity::P0, LONG, SHORT)
-    );
+    assert_eq!((alert.severity, alert.long, alert.short), (Severity::P0, LONG, SHORT));
     assert_eq!(alert.factor, 10.0);
     assert_eq!(alert.state, AlertState::Firing { since: firing.at });
     let (long, short) = (alert.long_burn.unwrap(), alert.short_burn.unwrap());
@@ -69,10 +53,7 @@ fn fires_and_resolves_with_the_numbers_it_saw() {
     assert_eq!((short.value, short.events), (100.0, 50));
     let spent = long.value / (30.0 * 24.0 * 60.0);
     assert!((alert.spent - spent).abs() < 1e-15);
-    assert_eq!(
-        (firing.after, resolved.after),
-        (Duration::ZERO, 18 * SECOND)
-    );
+    assert_eq!((firing.after, resolved.after), (Duration::ZERO, 18 * SECOND));
     assert_eq!(resolved.alert.state, AlertState::Inactive);
 }
 
@@ -84,16 +65,9 @@ fn pending_must_hold() {
     let (held, short) = (15 * SECOND, 40 * SECOND);
     assert_eq!(
         transitions(&traffic, &mut alerts(held)),
-        [
-            (7, Transition::Pending),
-            (22, Transition::Firing),
-            (35, Transition::Resolved)
-        ]
+        [(7, Transition::Pending), (22, Transition::Firing), (35, Transition::Resolved)]
     );
-    assert_eq!(
-        transitions(&traffic, &mut alerts(short)),
-        [(7, Transition::Pending), (35, Transition::Withdrawn)]
-    );
+    assert_eq!(transitions(&traffic, &mut alerts(short)), [(7, Transition::Pending), (35, Transition::Withdrawn)]);
 }
 
 #[test]
@@ -116,16 +90,10 @@ fn no_data_never_resolves_while_the_long_window_burns() {
     seconds(&mut traffic, 10, 0, 10);
     seconds(&mut traffic, 59, 0, 0);
     let mut firing = alerts(Duration::ZERO);
-    assert_eq!(
-        transitions(&traffic, &mut firing),
-        [(7, Transition::Firing)]
-    );
+    assert_eq!(transitions(&traffic, &mut firing), [(7, Transition::Firing)]);
     let status = firing.status().next().unwrap();
     assert!(status.state.is_firing());
-    assert_eq!(
-        (status.short_burn, status.long_burn.unwrap().events),
-        (None, 10)
-    );
+    assert_eq!((status.short_burn, status.long_burn.unwrap().events), (None, 10));
 
     // The long window has emptied: there is nothing left that would burn.
     seconds(&mut traffic, 5, 0, 0);
@@ -150,10 +118,7 @@ fn one_bad_event_after_the_silence_is_evidence_too() {
     seconds(&mut traffic, 20, 0, 0);
     traffic.push(0, 1);
     let mut alerts = alerts(Duration::ZERO);
-    assert_eq!(
-        transitions(&traffic, &mut alerts),
-        [(7, Transition::Firing)]
-    );
+    assert_eq!(transitions(&traffic, &mut alerts), [(7, Transition::Firing)]);
     assert!(state(&alerts, Severity::P0).is_firing());
 }
 
@@ -195,10 +160,7 @@ fn objectives_are_judged_apart() {
     let slo = slo.reachable_alerts();
     slo.validate().unwrap();
     let mut alerts = Alerts::new(&slo);
-    let factors: Vec<_> = alerts
-        .status()
-        .map(|alert| (alert.objective, alert.factor))
-        .collect();
+    let factors: Vec<_> = alerts.status().map(|alert| (alert.objective, alert.factor)).collect();
     assert_eq!(factors, [(0, 10.0), (1, 8.0)]);
 
     let mut traffic = Traffic::after_healthy(SECOND, 10);

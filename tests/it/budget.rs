@@ -1,8 +1,6 @@
 //! Burn rates and budgets: never NaN, never wrong by a rounding, and as the plain fractions say.
 
-use plimsoll::{
-    Budget, BurnRate, Period, Reading, Tally, Target, Window, burn_rate, exceeds, formulas,
-};
+use plimsoll::{Budget, BurnRate, Period, Reading, Tally, Target, Window, burn_rate, exceeds, formulas};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -11,45 +9,23 @@ fn target(percent: f64) -> Target {
 }
 
 fn reading(good: u64, bad: u64, coverage: f64) -> Reading {
-    Reading {
-        window: Window::hours(1),
-        tally: Tally {
-            good,
-            bad,
-            excluded: 7,
-        },
-        coverage,
-    }
+    Reading { window: Window::hours(1), tally: Tally { good, bad, excluded: 7 }, coverage }
 }
 
 fn burning(value: f64) -> Option<BurnRate> {
-    Some(BurnRate {
-        value,
-        coverage: 1.0,
-        events: 100,
-    })
+    Some(BurnRate { value, coverage: 1.0, events: 100 })
 }
 
 #[test]
 fn too_few_events_are_no_burn_rate() {
     let missing = burn_rate(target(99.9), &reading(2, 1, 0.25), 10).unwrap_err();
-    assert_eq!(
-        (missing.events, missing.needed, missing.coverage),
-        (3, 10, 0.25)
-    );
+    assert_eq!((missing.events, missing.needed, missing.coverage), (3, 10, 0.25));
     let said = "insufficient data: 3 events in 1h, at least 10 are needed";
     assert_eq!(missing.to_string(), said);
     // Excluded events are none.
     assert!(burn_rate(target(99.9), &reading(0, 0, 1.0), 0).is_err());
     let enough = burn_rate(target(99.9), &reading(9, 1, 0.25), 10).unwrap();
-    assert_eq!(
-        enough,
-        BurnRate {
-            value: 100.0,
-            coverage: 0.25,
-            events: 10
-        }
-    );
+    assert_eq!(enough, BurnRate { value: 100.0, coverage: 0.25, events: 10 });
 }
 
 #[test]
@@ -65,12 +41,7 @@ fn the_largest_counts_do_not_overflow() {
     assert_eq!(budget.bad_events_left, i64::MIN);
     assert!(budget.remaining.is_finite() && budget.is_exhausted());
     let lucky = reading(u64::MAX, 0, 1.0);
-    let budget = Budget::new(
-        target(0.0000001),
-        Period::default(),
-        &lucky,
-        burning(1e-300),
-    );
+    let budget = Budget::new(target(0.0000001), Period::default(), &lucky, burning(1e-300));
     assert_eq!((budget.bad_events_left, budget.remaining), (i64::MAX, 1.0));
     assert_eq!(budget.time_to_exhaustion, None);
 }
@@ -102,18 +73,8 @@ fn when_a_budget_is_spent() {
 fn a_budget_counts_events_not_minutes() {
     // A quiet hour of nothing but errors among busy ones: averaging the hours' ratios would say that all is lost.
     let hours = [(10_000, 0), (10_000, 0), (0, 10), (10_000, 0)];
-    let sum = hours.iter().fold(Tally::default(), |sum, &(good, bad)| {
-        sum + Tally {
-            good,
-            bad,
-            excluded: 0,
-        }
-    });
-    let reading = Reading {
-        window: Window::hours(4),
-        tally: sum,
-        coverage: 1.0,
-    };
+    let sum = hours.iter().fold(Tally::default(), |sum, &(good, bad)| sum + Tally { good, bad, excluded: 0 });
+    let reading = Reading { window: Window::hours(4), tally: sum, coverage: 1.0 };
     let budget = Budget::new(target(99.9), Period::default(), &reading, None);
     assert!((budget.remaining - (1.0 - 10.0 / 30.01)).abs() < 1e-12);
     assert_eq!((budget.spent, budget.bad_events_left), (10, 20));
@@ -123,23 +84,11 @@ fn a_budget_counts_events_not_minutes() {
 #[test]
 fn formulas_answer_whatever_is_asked() {
     let (day, hour) = (Duration::from_secs(86_400), Duration::from_secs(3_600));
-    assert_eq!(
-        formulas::detection_time(target(99.9), 0.0144, hour, 14.4),
-        None
-    );
+    assert_eq!(formulas::detection_time(target(99.9), 0.0144, hour, 14.4), None);
     assert!(formulas::detection_time(target(99.9), 0.0145, hour, 14.4).is_some());
-    assert_eq!(
-        formulas::detection_time(target(99.9), f64::NAN, hour, 14.4),
-        None
-    );
-    assert_eq!(
-        formulas::reset_time(target(99.9), 0.01, hour, 14.4),
-        Duration::ZERO
-    );
-    assert_eq!(
-        formulas::reset_time(target(99.9), 0.0, hour, 14.4),
-        Duration::ZERO
-    );
+    assert_eq!(formulas::detection_time(target(99.9), f64::NAN, hour, 14.4), None);
+    assert_eq!(formulas::reset_time(target(99.9), 0.01, hour, 14.4), Duration::ZERO);
+    assert_eq!(formulas::reset_time(target(99.9), 0.0, hour, 14.4), Duration::ZERO);
     assert_eq!(formulas::budget_lasts(f64::NAN, day), None);
     assert_eq!(formulas::budget_lasts(-1.0, day), None);
     let forever = formulas::downtime_allowed(target(50.0), Duration::MAX);

@@ -1,8 +1,7 @@
 //! Declaring: what is accepted, what it means, and what is refused with which words.
 
 use plimsoll::{
-    Accounting, AlertWindow, BudgetPolicy, Error, Objective, Outcome, Period, Severity, Slo,
-    Target, Verdict,
+    Accounting, AlertWindow, BudgetPolicy, Error, Objective, Outcome, Period, Severity, Slo, Target, Verdict,
 };
 use std::time::Duration;
 
@@ -52,28 +51,13 @@ fn a_target_keeps_its_digits() {
 
 #[test]
 fn targets_out_of_range_are_refused() {
-    for percent in [
-        0.0,
-        -0.0,
-        100.0,
-        -1.0,
-        100.1,
-        f64::NAN,
-        f64::INFINITY,
-        f64::NEG_INFINITY,
-    ] {
+    for percent in [0.0, -0.0, 100.0, -1.0, 100.1, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let error = Target::percent(percent).unwrap_err();
-        assert!(
-            error.is_invalid() && error.to_string().contains("over 0 and under 100"),
-            "{error}"
-        );
+        assert!(error.is_invalid() && error.to_string().contains("over 0 and under 100"), "{error}");
     }
     for percent in [99.99999999, f64::MIN_POSITIVE, 1e-8, 99.900_000_000_000_1] {
         let error = Target::percent(percent).unwrap_err();
-        assert!(
-            error.is_invalid() && error.to_string().contains("at most 7 decimals"),
-            "{error}"
-        );
+        assert!(error.is_invalid() && error.to_string().contains("at most 7 decimals"), "{error}");
     }
     // Nothing fails until it is declared, and until then the objective stands for the strictest target.
     let wrong = Objective::success(100.0);
@@ -81,12 +65,7 @@ fn targets_out_of_range_are_refused() {
     refused(
         &Slo::new("checkout").objective(wrong),
         Error::is_invalid,
-        &[
-            "SLO \"checkout\"",
-            "objective \"success\"",
-            "100 %",
-            "such as 99.9",
-        ],
+        &["SLO \"checkout\"", "objective \"success\"", "100 %", "such as 99.9"],
     );
 }
 
@@ -95,16 +74,8 @@ fn what_is_written_is_read_back() {
     let slo = Slo::new("checkout")
         .success(99.95)
         .latency(99.0, Duration::from_millis(500))
-        .objective(
-            Objective::success(99.9)
-                .named("correct")
-                .timeslices(MINUTE, 95.0),
-        )
-        .objective(
-            Objective::latency(99.0, 5 * MINUTE / 10)
-                .named("quick")
-                .of_successes(),
-        )
+        .objective(Objective::success(99.9).named("correct").timeslices(MINUTE, 95.0))
+        .objective(Objective::latency(99.0, 5 * MINUTE / 10).named("quick").of_successes())
         .service("shop")
         .owner("team-checkout")
         .runbook("https://runbooks.example/checkout")
@@ -118,43 +89,22 @@ fn what_is_written_is_read_back() {
     assert_eq!(slo.owner_name(), Some("team-checkout"));
     assert_eq!(slo.runbook_url(), Some("https://runbooks.example/checkout"));
     assert_eq!(slo.highest_severity(), Severity::P1);
-    assert_eq!(
-        slo.sli_accounting().verdict(Outcome::Degraded, false),
-        Verdict::Bad
-    );
-    assert_eq!(
-        (slo.least_events(), slo.scraped_every()),
-        (20, Duration::from_secs(30))
-    );
+    assert_eq!(slo.sli_accounting().verdict(Outcome::Degraded, false), Verdict::Bad);
+    assert_eq!((slo.least_events(), slo.scraped_every()), (20, Duration::from_secs(30)));
     assert_eq!(slo.period(), Period::Rolling(28 * 24 * HOUR));
     assert_eq!(slo.period().to_string(), "28d");
 
     let names: Vec<_> = slo.objectives().iter().map(Objective::name).collect();
     assert_eq!(names, ["success", "latency", "correct", "quick"]);
-    let [success, latency, correct, quick] = slo.objectives() else {
-        panic!()
-    };
-    assert_eq!(
-        (success.threshold(), success.counts_failures()),
-        (None, true)
-    );
+    let [success, latency, correct, quick] = slo.objectives() else { panic!() };
+    assert_eq!((success.threshold(), success.counts_failures()), (None, true));
     assert_eq!(latency.threshold(), Some(Duration::from_millis(500)));
     assert!(latency.counts_failures() && !quick.counts_failures());
-    assert_eq!(
-        correct.slices(),
-        Some((MINUTE, Target::percent(95.0).unwrap()))
-    );
+    assert_eq!(correct.slices(), Some((MINUTE, Target::percent(95.0).unwrap())));
     assert_eq!(success.slices(), None);
 
-    let severities: Vec<_> = slo
-        .alert_windows()
-        .iter()
-        .map(AlertWindow::severity)
-        .collect();
-    assert_eq!(
-        severities,
-        [Severity::P1, Severity::P1, Severity::P2, Severity::P2]
-    );
+    let severities: Vec<_> = slo.alert_windows().iter().map(AlertWindow::severity).collect();
+    assert_eq!(severities, [Severity::P1, Severity::P1, Severity::P2, Severity::P2]);
 }
 
 #[test]
@@ -164,10 +114,7 @@ fn defaults() {
     assert_eq!(slo.service_name(), "checkout");
     assert_eq!((slo.owner_name(), slo.runbook_url()), (None, None));
     assert_eq!(slo.period(), Period::Rolling(30 * 24 * HOUR));
-    assert_eq!(
-        (slo.least_events(), slo.scraped_every()),
-        (10, Duration::from_secs(15))
-    );
+    assert_eq!((slo.least_events(), slo.scraped_every()), (10, Duration::from_secs(15)));
     assert_eq!(slo.highest_severity(), Severity::P0);
     assert_eq!(slo.policy(), &BudgetPolicy::default());
     assert_eq!(slo.sli_accounting(), Accounting::sli());
@@ -184,25 +131,9 @@ fn p0_is_the_highest_severity() {
 fn short_periods_scale_the_windows() {
     let slo = slo().over(HOUR);
     slo.validate().unwrap();
-    let windows: Vec<_> = slo
-        .alert_windows()
-        .iter()
-        .map(|a| (a.long().as_millis(), a.short().as_millis()))
-        .collect();
-    assert_eq!(
-        windows,
-        [
-            (5_000, 417),
-            (30_000, 2_500),
-            (120_000, 10_000),
-            (360_000, 30_000)
-        ]
-    );
-    let factors: Vec<_> = slo
-        .alert_windows()
-        .iter()
-        .map(AlertWindow::factor_micros)
-        .collect();
+    let windows: Vec<_> = slo.alert_windows().iter().map(|a| (a.long().as_millis(), a.short().as_millis())).collect();
+    assert_eq!(windows, [(5_000, 417), (30_000, 2_500), (120_000, 10_000), (360_000, 30_000)]);
+    let factors: Vec<_> = slo.alert_windows().iter().map(AlertWindow::factor_micros).collect();
     assert_eq!(factors, [14_400_000, 6_000_000, 3_000_000, 1_000_000]);
     // Nothing needs to be said about scraping for a demonstration to work.
     assert_eq!(slo.scraped_every(), Duration::from_micros(104_250));
@@ -210,18 +141,12 @@ fn short_periods_scale_the_windows() {
 
 #[test]
 fn every_period_just_works() {
-    for minutes in [
-        1, 2, 5, 6, 10, 59, 60, 1_440, 40_319, 40_320, 43_200, 527_040,
-    ] {
+    for minutes in [1, 2, 5, 6, 10, 59, 60, 1_440, 40_319, 40_320, 43_200, 527_040] {
         slo().over_minutes(minutes).validate().unwrap();
     }
     slo().over_calendar_month().validate().unwrap();
     let short = slo().over_minutes(1).alert_windows();
-    assert!(
-        short
-            .iter()
-            .all(|a| a.short() >= Duration::from_millis(40) && a.long() > a.short())
-    );
+    assert!(short.iter().all(|a| a.short() >= Duration::from_millis(40) && a.long() > a.short()));
     let month = slo().over_calendar_month();
     assert_eq!(month.alert_windows()[0].factor(), 14.6112);
     assert_eq!(month.period().to_string(), "calendar month");
@@ -229,140 +154,73 @@ fn every_period_just_works() {
 
 #[test]
 fn unreachable_alerts_are_refused_or_lowered_when_asked() {
-    let slo = Slo::new("search")
-        .success(99.9)
-        .latency(90.0, Duration::from_millis(300));
-    refused(
-        &slo,
-        Error::is_unreachable,
-        &["\"latency\"", "P0", "1h/5m", "14.4", "90 %", "9.999999"],
-    );
+    let slo = Slo::new("search").success(99.9).latency(90.0, Duration::from_millis(300));
+    refused(&slo, Error::is_unreachable, &["\"latency\"", "P0", "1h/5m", "14.4", "90 %", "9.999999"]);
 
     let slo = slo.reachable_alerts();
     slo.validate().unwrap();
-    let [success, latency] = slo.objectives() else {
-        panic!()
-    };
-    let factors = |objective| {
-        slo.alert_windows_of(objective)
-            .iter()
-            .map(AlertWindow::factor)
-            .collect::<Vec<_>>()
-    };
+    let [success, latency] = slo.objectives() else { panic!() };
+    let factors = |objective| slo.alert_windows_of(objective).iter().map(AlertWindow::factor).collect::<Vec<_>>();
     assert_eq!(factors(success), [14.4, 6.0, 3.0, 1.0]);
     assert_eq!(factors(latency), [8.0, 6.0, 3.0, 1.0]);
     // However lax the target, an alert still means that more is spent than was allowed.
     let lax = Slo::new("batch").success(10.0).reachable_alerts();
     lax.validate().unwrap();
-    let factors: Vec<_> = lax
-        .alert_windows_of(&lax.objectives()[0])
-        .iter()
-        .map(AlertWindow::factor)
-        .collect();
+    let factors: Vec<_> = lax.alert_windows_of(&lax.objectives()[0]).iter().map(AlertWindow::factor).collect();
     assert_eq!(factors, [1.0; 4]);
 }
 
 #[test]
 fn names_are_refused() {
     let long = "x".repeat(129);
-    for (name, word) in [
-        ("", "empty"),
-        ("  ", "empty"),
-        (long.as_str(), "129"),
-        ("a\nb", "'\\n'"),
-    ] {
-        refused(
-            &Slo::new(name).success(99.9),
-            Error::is_invalid,
-            &["the SLO's name", word],
-        );
+    for (name, word) in [("", "empty"), ("  ", "empty"), (long.as_str(), "129"), ("a\nb", "'\\n'")] {
+        refused(&Slo::new(name).success(99.9), Error::is_invalid, &["the SLO's name", word]);
         refused(&slo().service(name), Error::is_invalid, &["service", word]);
         refused(&slo().owner(name), Error::is_invalid, &["owner", word]);
         let named = Objective::success(99.0).named(name);
-        refused(
-            &slo().objective(named),
-            Error::is_invalid,
-            &["objective's name", word],
-        );
+        refused(&slo().objective(named), Error::is_invalid, &["objective's name", word]);
     }
     refused(&slo().runbook(""), Error::is_invalid, &["runbook", "empty"]);
-    Slo::new("Kasse („neu“) – 1")
-        .success(99.9)
-        .validate()
-        .unwrap();
+    Slo::new("Kasse („neu“) – 1").success(99.9).validate().unwrap();
     Slo::new("x".repeat(128)).success(99.9).validate().unwrap();
 }
 
 #[test]
 fn two_objectives_of_one_name_are_refused() {
-    let twice = slo()
-        .latency(99.0, Duration::from_millis(500))
-        .latency(95.0, Duration::from_micros(1_500));
+    let twice = slo().latency(99.0, Duration::from_millis(500)).latency(95.0, Duration::from_micros(1_500));
     refused(
         &twice,
         Error::is_duplicate,
         &[".objective(Objective::latency(95.0, Duration::from_micros(1500)).named(\"…\"))"],
     );
-    refused(
-        &slo().success(99.0),
-        Error::is_duplicate,
-        &[".objective(Objective::success(99.0).named(\"…\"))"],
-    );
+    refused(&slo().success(99.0), Error::is_duplicate, &[".objective(Objective::success(99.0).named(\"…\"))"]);
     let spaced = slo().objective(Objective::success(99.0).named(" success"));
     refused(&spaced, Error::is_duplicate, &["two objectives"]);
 }
 
 #[test]
 fn no_objective_is_refused() {
-    refused(
-        &Slo::new("checkout"),
-        Error::is_invalid,
-        &["promises nothing", ".success(99.9)"],
-    );
+    refused(&Slo::new("checkout"), Error::is_invalid, &["promises nothing", ".success(99.9)"]);
 }
 
 #[test]
 fn thresholds_out_of_range_are_refused() {
-    for threshold in [
-        Duration::ZERO,
-        Duration::from_nanos(999),
-        MINUTE + Duration::from_nanos(1),
-    ] {
+    for threshold in [Duration::ZERO, Duration::from_nanos(999), MINUTE + Duration::from_nanos(1)] {
         let slo = Slo::new("checkout").latency(99.0, threshold);
-        refused(
-            &slo,
-            Error::is_invalid,
-            &["latency threshold", "1 us to 60 s"],
-        );
+        refused(&slo, Error::is_invalid, &["latency threshold", "1 us to 60 s"]);
     }
     for threshold in [Duration::from_micros(1), MINUTE] {
-        Slo::new("checkout")
-            .latency(99.0, threshold)
-            .validate()
-            .unwrap();
+        Slo::new("checkout").latency(99.0, threshold).validate().unwrap();
     }
     let odd = Objective::success(99.0).named("odd").of_successes();
-    refused(
-        &slo().objective(odd),
-        Error::is_invalid,
-        &["of_successes", "Objective::latency"],
-    );
+    refused(&slo().objective(odd), Error::is_invalid, &["of_successes", "Objective::latency"]);
 }
 
 #[test]
 fn periods_out_of_range_are_refused() {
     let year = 366 * 24 * HOUR;
-    for period in [
-        Duration::ZERO,
-        MINUTE - Duration::from_nanos(1),
-        year + MINUTE,
-        Duration::MAX,
-    ] {
-        refused(
-            &slo().over(period),
-            Error::is_invalid,
-            &["period", "1 minute to 366 days"],
-        );
+    for period in [Duration::ZERO, MINUTE - Duration::from_nanos(1), year + MINUTE, Duration::MAX] {
+        refused(&slo().over(period), Error::is_invalid, &["period", "1 minute to 366 days"]);
     }
     refused(&slo().over_days(u64::MAX), Error::is_invalid, &["period"]);
     slo().over(year).validate().unwrap();
@@ -375,45 +233,22 @@ fn alerts_that_cannot_work_are_refused() {
     slo().alerts(Vec::new()).validate().unwrap();
 
     for factor in [0.0, -1.0, f64::NAN, 0.000_000_4] {
-        refused(
-            &with(pair(HOUR, 5 * MINUTE, factor)),
-            Error::is_invalid,
-            &["over 0", "1h/5m"],
-        );
+        refused(&with(pair(HOUR, 5 * MINUTE, factor)), Error::is_invalid, &["over 0", "1h/5m"]);
     }
     for factor in [1_000.0, f64::INFINITY] {
         let slo = with(pair(HOUR, 5 * MINUTE, factor));
-        refused(
-            &slo,
-            Error::is_unreachable,
-            &["never fire", "at most 999.999999"],
-        );
+        refused(&slo, Error::is_unreachable, &["never fire", "at most 999.999999"]);
     }
     for long in [5 * MINUTE, MINUTE] {
-        refused(
-            &with(pair(long, 5 * MINUTE, 2.0)),
-            Error::is_invalid,
-            &["longer than the short"],
-        );
+        refused(&with(pair(long, 5 * MINUTE, 2.0)), Error::is_invalid, &["longer than the short"]);
     }
     let days = 24 * HOUR;
-    refused(
-        &with(pair(31 * days, HOUR, 2.0)),
-        Error::is_invalid,
-        &["period of 30d"],
-    );
+    refused(&with(pair(31 * days, HOUR, 2.0)), Error::is_invalid, &["period of 30d"]);
     let patient = pair(HOUR, 5 * MINUTE, 2.0).held_for(31 * days);
-    refused(
-        &with(patient),
-        Error::is_invalid,
-        &["held for 31d", "period of 30d"],
-    );
+    refused(&with(patient), Error::is_invalid, &["held for 31d", "period of 30d"]);
     let twice = slo().alert(pair(HOUR, 5 * MINUTE, 2.0));
     refused(&twice, Error::is_duplicate, &["two P0 alerts", "1h/5m"]);
-    slo()
-        .alert(pair(2 * HOUR, 10 * MINUTE, 2.0))
-        .validate()
-        .unwrap();
+    slo().alert(pair(2 * HOUR, 10 * MINUTE, 2.0)).validate().unwrap();
 }
 
 #[test]
@@ -421,74 +256,32 @@ fn windows_too_fine_are_refused() {
     // Under four scrapes.
     let ten_seconds = Duration::from_secs(10);
     let hand_made = slo().alerts(vec![pair(MINUTE, ten_seconds, 2.0)]);
-    refused(
-        &hand_made,
-        Error::is_too_fine,
-        &["scrape", "15s", "at least 1m", "from_millis(2500)"],
-    );
-    hand_made
-        .scrape_interval(Duration::from_millis(2_500))
-        .validate()
-        .unwrap();
-    slo()
-        .alerts(vec![pair(HOUR, MINUTE, 2.0)])
-        .validate()
-        .unwrap();
+    refused(&hand_made, Error::is_too_fine, &["scrape", "15s", "at least 1m", "from_millis(2500)"]);
+    hand_made.scrape_interval(Duration::from_millis(2_500)).validate().unwrap();
+    slo().alerts(vec![pair(HOUR, MINUTE, 2.0)]).validate().unwrap();
     let slow = slo().scrape_interval(2 * MINUTE);
     refused(&slow, Error::is_too_fine, &["1h/5m", "2m", "at least 8m"]);
-    refused(
-        &slo().over(HOUR).scrape_interval(MINUTE),
-        Error::is_too_fine,
-        &["5s/417ms"],
-    );
-    refused(
-        &slo().scrape_interval(Duration::ZERO),
-        Error::is_invalid,
-        &["over zero"],
-    );
+    refused(&slo().over(HOUR).scrape_interval(MINUTE), Error::is_too_fine, &["5s/417ms"]);
+    refused(&slo().scrape_interval(Duration::ZERO), Error::is_invalid, &["over zero"]);
     // Under four steps of the ring, which are 10 ms at the least.
-    let fine = |ms| {
-        slo()
-            .alerts(vec![pair(MINUTE, Duration::from_millis(ms), 2.0)])
-            .scrape_interval(Duration::from_millis(1))
-    };
+    let fine =
+        |ms| slo().alerts(vec![pair(MINUTE, Duration::from_millis(ms), 2.0)]).scrape_interval(Duration::from_millis(1));
     refused(&fine(39), Error::is_too_fine, &["remembered", "40ms"]);
     fine(40).validate().unwrap();
 }
 
 #[test]
 fn timeslices_that_cannot_work_are_refused() {
-    let sliced =
-        |slice| slo().objective(Objective::success(99.0).named("up").timeslices(slice, 95.0));
+    let sliced = |slice| slo().objective(Objective::success(99.0).named("up").timeslices(slice, 95.0));
     sliced(MINUTE).validate().unwrap();
     sliced(5 * MINUTE).validate().unwrap();
-    refused(
-        &sliced(Duration::ZERO),
-        Error::is_too_fine,
-        &["slices of 0s", "at least 40ms"],
-    );
-    refused(
-        &sliced(Duration::from_nanos(1)),
-        Error::is_too_fine,
-        &["slices of 1ns"],
-    );
-    refused(
-        &sliced(10 * MINUTE),
-        Error::is_too_fine,
-        &["1h/5m", "at most 5m"],
-    );
-    refused(
-        &sliced(31 * 24 * HOUR),
-        Error::is_invalid,
-        &["longer than the period"],
-    );
+    refused(&sliced(Duration::ZERO), Error::is_too_fine, &["slices of 0s", "at least 40ms"]);
+    refused(&sliced(Duration::from_nanos(1)), Error::is_too_fine, &["slices of 1ns"]);
+    refused(&sliced(10 * MINUTE), Error::is_too_fine, &["1h/5m", "at most 5m"]);
+    refused(&sliced(31 * 24 * HOUR), Error::is_invalid, &["longer than the period"]);
     let few = sliced(5 * MINUTE).min_events(13);
     refused(&few, Error::is_too_fine, &["its long one 13"]);
-    let lax = slo().objective(
-        Objective::success(99.0)
-            .named("up")
-            .timeslices(MINUTE, 100.0),
-    );
+    let lax = slo().objective(Objective::success(99.0).named("up").timeslices(MINUTE, 100.0));
     refused(&lax, Error::is_invalid, &["\"up\"", "100 %"]);
 }
 
@@ -497,43 +290,18 @@ fn policies_and_protection_that_make_no_sense_are_refused() {
     let with = |policy| slo().budget_policy(policy);
     let policy = BudgetPolicy::default;
     for percent in [0.0, -5.0, 101.0, f64::NAN] {
-        refused(
-            &with(policy().under(percent, "wait")),
-            Error::is_invalid,
-            &["policy step"],
-        );
-        refused(
-            &with(policy().postmortem_over(percent)),
-            Error::is_invalid,
-            &["post-mortem"],
-        );
+        refused(&with(policy().under(percent, "wait")), Error::is_invalid, &["policy step"]);
+        refused(&with(policy().postmortem_over(percent)), Error::is_invalid, &["post-mortem"]);
     }
-    refused(
-        &with(policy().under(20.0, "")),
-        Error::is_invalid,
-        &["action under 20 %"],
-    );
-    refused(
-        &with(policy().when_exhausted("")),
-        Error::is_invalid,
-        &["spent budget"],
-    );
-    refused(
-        &slo().min_events(0),
-        Error::is_invalid,
-        &["min_events(0)", "at least 1"],
-    );
+    refused(&with(policy().under(20.0, "")), Error::is_invalid, &["action under 20 %"]);
+    refused(&with(policy().when_exhausted("")), Error::is_invalid, &["spent budget"]);
+    refused(&slo().min_events(0), Error::is_invalid, &["min_events(0)", "at least 1"]);
 }
 
 #[test]
 fn a_policy_gets_stricter_as_the_budget_goes() {
-    let policy = BudgetPolicy::default()
-        .under(20.0, "freeze")
-        .under(50.0, "review");
-    assert_eq!(
-        policy.steps().collect::<Vec<_>>(),
-        [(50.0, "review"), (20.0, "freeze")]
-    );
+    let policy = BudgetPolicy::default().under(20.0, "freeze").under(50.0, "review");
+    assert_eq!(policy.steps().collect::<Vec<_>>(), [(50.0, "review"), (20.0, "freeze")]);
     assert_eq!(policy.action(0.5), None);
     assert_eq!(policy.action(0.49), Some("review"));
     assert_eq!(policy.action(0.2), Some("review"));
@@ -550,18 +318,11 @@ fn the_declaration_changes_with_everything_that_matters() {
     assert!(print.bytes().all(|b| b.is_ascii_hexdigit()));
     // Fixed for good: files written by another build of the same code must still be known.
     assert_eq!(slo().declaration(), "866c602fab8205a9");
-    assert_eq!(
-        base().over_days(30).service("checkout").declaration(),
-        print
-    );
+    assert_eq!(base().over_days(30).service("checkout").declaration(), print);
 
-    let slices = Objective::success(99.0)
-        .named("up")
-        .timeslices(MINUTE, 95.0);
+    let slices = Objective::success(99.0).named("up").timeslices(MINUTE, 95.0);
     let other = [
-        Slo::new("checkout2")
-            .success(99.9)
-            .latency(99.0, Duration::from_millis(500)),
+        Slo::new("checkout2").success(99.9).latency(99.0, Duration::from_millis(500)),
         slo().latency(99.0, Duration::from_millis(501)),
         slo().latency(99.1, Duration::from_millis(500)),
         slo().objective(Objective::latency(99.0, Duration::from_millis(500)).of_successes()),

@@ -1,5 +1,8 @@
+//! One binary for all integration tests, a module per room.
+
 mod alert;
 mod budget;
 mod declare;
 mod slo_math;
+mod smoke;
 mod traffic;

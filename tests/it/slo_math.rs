@@ -4,8 +4,8 @@
 use crate::traffic::{Traffic, first};
 use plimsoll::formulas::*;
 use plimsoll::{
-    AlertWindow, Alerts, Budget, BudgetPolicy, BurnRate, Period, Reading, Severity, Slo, Tally,
-    Target, Transition, Window, burn_rate, exceeds,
+    AlertWindow, Alerts, Budget, BudgetPolicy, BurnRate, Period, Reading, Severity, Slo, Tally, Target, Transition,
+    Window, burn_rate, exceeds,
 };
 use std::time::Duration;
 
@@ -18,15 +18,7 @@ fn target(percent: f64) -> Target {
 }
 
 fn reading(window: Window, good: u64, bad: u64) -> Reading {
-    Reading {
-        window,
-        tally: Tally {
-            good,
-            bad,
-            excluded: 0,
-        },
-        coverage: 1.0,
-    }
+    Reading { window, tally: Tally { good, bad, excluded: 0 }, coverage: 1.0 }
 }
 
 fn minutes(d: Duration) -> f64 {
@@ -64,10 +56,7 @@ fn pairs_of_30_days() {
 fn pairs_of_28_days_spend_the_same() {
     let micros = |days: u64| {
         let pairs = AlertWindow::for_period(Period::Rolling(Duration::from_secs(days * 86_400)));
-        pairs
-            .iter()
-            .map(AlertWindow::factor_micros)
-            .collect::<Vec<_>>()
+        pairs.iter().map(AlertWindow::factor_micros).collect::<Vec<_>>()
     };
     assert_eq!(micros(28), [13_440_000, 5_600_000, 2_800_000, 933_333]);
     assert_eq!(micros(90), [43_200_000, 18_000_000, 9_000_000, 3_000_000]);
@@ -75,20 +64,10 @@ fn pairs_of_28_days_spend_the_same() {
 
 #[test]
 fn vector_1_downtime_allowed() {
-    let exact = [
-        (99.0, 432_000_u64),
-        (99.9, 43_200),
-        (99.95, 21_600),
-        (99.99, 4_320),
-        (99.999, 432),
-    ];
+    let exact = [(99.0, 432_000_u64), (99.9, 43_200), (99.95, 21_600), (99.99, 4_320), (99.999, 432)];
     for (percent, thousandths) in exact {
         let allowed = downtime_allowed(target(percent), DAYS_30);
-        assert_eq!(
-            allowed,
-            Duration::from_millis(60 * thousandths),
-            "{percent}"
-        );
+        assert_eq!(allowed, Duration::from_millis(60 * thousandths), "{percent}");
     }
     let month = Period::CalendarMonth.nominal();
     assert_eq!(month, Duration::from_secs_f64(30.44 * 86_400.0));
@@ -101,19 +80,12 @@ fn vector_1_downtime_allowed() {
 fn vector_2_how_long_a_budget_lasts() {
     assert_eq!(budget_lasts(1.0, DAYS_30), Some(DAYS_30));
     assert_eq!(budget_lasts(2.0, DAYS_30), Some(DAYS_30 / 2));
-    assert_eq!(
-        budget_lasts(1_000.0, DAYS_30),
-        Some(Duration::from_secs(2_592))
-    );
+    assert_eq!(budget_lasts(1_000.0, DAYS_30), Some(Duration::from_secs(2_592)));
     assert_eq!(budget_lasts(0.0, DAYS_30), None);
 
     let fresh = reading(Window::days(30), 1_000_000, 0);
     let lasts = |value| {
-        let burn = BurnRate {
-            value,
-            coverage: 1.0,
-            events: 1_000,
-        };
+        let burn = BurnRate { value, coverage: 1.0, events: 1_000 };
         let period = Period::Rolling(DAYS_30);
         Budget::new(target(99.9), period, &fresh, Some(burn)).time_to_exhaustion
     };
@@ -127,12 +99,7 @@ fn vector_2_how_long_a_budget_lasts() {
 /// which at 1 % comes within a hundred steps.
 #[test]
 fn vector_3_when_the_four_pairs_fire() {
-    let windows = [
-        Window::hours(1),
-        Window::hours(6),
-        Window::days(1),
-        Window::days(3),
-    ];
+    let windows = [Window::hours(1), Window::hours(6), Window::days(1), Window::days(3)];
     let cases = [
         (100, [Some(0.864), Some(2.16), Some(4.32), Some(4.32)]),
         (10, [Some(8.64), Some(21.6), Some(43.2), Some(43.2)]),
@@ -147,29 +114,15 @@ fn vector_3_when_the_four_pairs_fire() {
             let ratio = percent as f64 / 100.0;
             let formula = detection_time(target(99.9), ratio, pair.long(), pair.factor());
             let seen = first(&edges, window, Transition::Firing);
-            assert_eq!(
-                formula.is_some(),
-                expected.is_some(),
-                "{percent} % over {window}"
-            );
-            assert_eq!(
-                seen.is_some(),
-                expected.is_some(),
-                "{percent} % over {window}"
-            );
+            assert_eq!(formula.is_some(), expected.is_some(), "{percent} % over {window}");
+            assert_eq!(seen.is_some(), expected.is_some(), "{percent} % over {window}");
             let (Some(expected), Some(formula), Some(seen)) = (expected, formula, seen) else {
                 continue;
             };
-            assert!(
-                (minutes(formula) - expected).abs() < 1e-9,
-                "{percent} % over {window}"
-            );
+            assert!((minutes(formula) - expected).abs() < 1e-9, "{percent} % over {window}");
             let late = minutes(seen) - expected;
             let between = minutes(STEP) * (100 / percent) as f64;
-            assert!(
-                late > 0.0 && late <= between + 1e-9,
-                "{percent} % over {window}: {late}"
-            );
+            assert!(late > 0.0 && late <= between + 1e-9, "{percent} % over {window}: {late}");
         }
     }
 }
@@ -184,15 +137,9 @@ fn vector_4_ten_minutes_at_15_percent() {
 
     // One bad request in 6.67: within half a second.
     let fired = first(&edges, hour, Transition::Firing).unwrap();
-    assert!(
-        fired.abs_diff(Duration::from_millis(345_600)) < Duration::from_millis(500),
-        "{fired:?}"
-    );
+    assert!(fired.abs_diff(Duration::from_millis(345_600)) < Duration::from_millis(500), "{fired:?}");
     let cleared = first(&edges, hour, Transition::Resolved).unwrap();
-    assert!(
-        cleared.abs_diff(Duration::from_millis(871_200)) < Duration::from_millis(500),
-        "{cleared:?}"
-    );
+    assert!(cleared.abs_diff(Duration::from_millis(871_200)) < Duration::from_millis(500), "{cleared:?}");
 
     let (minute, short) = (Duration::from_secs(60), Duration::from_secs(300));
     let formula = detection_time(target(99.9), 0.15, minute * 60, 14.4).unwrap();
@@ -202,10 +149,7 @@ fn vector_4_ten_minutes_at_15_percent() {
 
     let spent = budget_spent(target(99.9), 0.15, minute * 10, DAYS_30);
     assert_eq!((spent * 1e5).round(), 3_472.0);
-    let (_, edge) = edges
-        .iter()
-        .find(|(_, e)| e.transition == Transition::Resolved)
-        .unwrap();
+    let (_, edge) = edges.iter().find(|(_, e)| e.transition == Transition::Resolved).unwrap();
     assert_eq!((edge.alert.spent * 1e5).round(), 3_472.0);
 }
 
@@ -249,10 +193,7 @@ fn vector_6_silence_is_no_data() {
     let short = traffic.read(now, Window::minutes(5));
     let missing = burn_rate(target(99.9), &short, 1).unwrap_err();
     assert_eq!((missing.events, missing.needed), (0, 1));
-    assert_eq!(
-        missing.to_string(),
-        "insufficient data: 0 events in 5m, at least 1 is needed"
-    );
+    assert_eq!(missing.to_string(), "insufficient data: 0 events in 5m, at least 1 is needed");
 
     let month = traffic.read(now, Window::days(30));
     assert_eq!(month.tally.bad as f64 / month.tally.valid() as f64, 0.01);
@@ -261,10 +202,7 @@ fn vector_6_silence_is_no_data() {
     assert_eq!(budget.bad_events_left, 60 - 600);
     let nothing = reading(Window::days(30), 0, 0);
     let budget = Budget::new(target(99.9), Period::default(), &nothing, None);
-    assert_eq!(
-        (budget.remaining, budget.allowed, budget.bad_events_left),
-        (1.0, 0.0, 0)
-    );
+    assert_eq!((budget.remaining, budget.allowed, budget.bad_events_left), (1.0, 0.0, 0));
 }
 
 #[test]
@@ -273,39 +211,19 @@ fn vector_7_exactly_one_is_not_above_one() {
         let target = target(percent);
         // A thousand millions of events, of which just as many are bad as may be.
         let bad = target.budget_parts();
-        let tally = Tally {
-            good: Target::WHOLE - bad,
-            bad,
-            excluded: 0,
-        };
+        let tally = Tally { good: Target::WHOLE - bad, bad, excluded: 0 };
         assert!(!exceeds(target, tally, 1.0), "{percent}");
-        let more = Tally {
-            good: tally.good - 1,
-            bad: bad + 1,
-            excluded: 0,
-        };
+        let more = Tally { good: tally.good - 1, bad: bad + 1, excluded: 0 };
         assert!(exceeds(target, more, 1.0), "{percent}");
-        let read = Reading {
-            window: Window::days(30),
-            tally,
-            coverage: 1.0,
-        };
+        let read = Reading { window: Window::days(30), tally, coverage: 1.0 };
         assert_eq!(burn_rate(target, &read, 1).unwrap().value, 1.0, "{percent}");
     }
     assert_eq!(target(99.9).budget(), 1.0 / 1000.0);
     assert_eq!(target(99.9).budget_parts(), Target::WHOLE / 1000);
     // 14.4 × 0.001 is 0.0144 to the last event.
-    let limit = Tally {
-        good: 98_560,
-        bad: 1_440,
-        excluded: 0,
-    };
+    let limit = Tally { good: 98_560, bad: 1_440, excluded: 0 };
     assert!(!exceeds(target(99.9), limit, 14.4));
-    let over = Tally {
-        good: 98_559,
-        bad: 1_441,
-        excluded: 0,
-    };
+    let over = Tally { good: 98_559, bad: 1_441, excluded: 0 };
     assert!(exceeds(target(99.9), over, 14.4));
 }
 
@@ -319,24 +237,12 @@ fn vector_8_a_factor_that_can_never_fire() {
     assert!(message.contains(".reachable_alerts()"), "{message}");
 
     let at = |factor| {
-        let pair = AlertWindow::new(
-            Severity::P0,
-            Duration::from_secs(3_600),
-            Duration::from_secs(300),
-            factor,
-        );
-        Slo::new("search")
-            .success(90.0)
-            .alerts(vec![pair])
-            .validate()
+        let pair = AlertWindow::new(Severity::P0, Duration::from_secs(3_600), Duration::from_secs(300), factor);
+        Slo::new("search").success(90.0).alerts(vec![pair]).validate()
     };
     assert!(at(10.0).unwrap_err().is_unreachable());
     at(9.999999).unwrap();
-    let outage = Tally {
-        good: 0,
-        bad: 1_000,
-        excluded: 0,
-    };
+    let outage = Tally { good: 0, bad: 1_000, excluded: 0 };
     assert!(!exceeds(target(90.0), outage, 10.0));
     assert!(exceeds(target(90.0), outage, 9.999999));
 }
@@ -350,10 +256,7 @@ fn vector_9_a_thousand_errors_in_a_million() {
     };
     assert_eq!(after(0).allowed, 1_000.0);
     assert_eq!(after(0).bad_events_left, 1_000);
-    assert_eq!(
-        (after(400).remaining, after(400).bad_events_left),
-        (0.6, 600)
-    );
+    assert_eq!((after(400).remaining, after(400).bad_events_left), (0.6, 600));
 
     let policy = BudgetPolicy::default();
     let incident = |bad: u64| 1.0 - after(bad).remaining;
@@ -380,10 +283,7 @@ fn vector_10_counters_seen_only_at_scrapes() {
     for window in [Window::minutes(5), Window::minutes(30), Window::hours(1)] {
         let bound = 2.0 * interval.as_secs_f64() / window.length().as_secs_f64();
         for steps in (40_000..50_000).step_by(scrape) {
-            let (exact, scraped) = (
-                traffic.read(steps, window),
-                traffic.read(seen(steps), window),
-            );
+            let (exact, scraped) = (traffic.read(steps, window), traffic.read(seen(steps), window));
             let (exact, scraped) = (exact.tally.valid() as f64, scraped.tally.valid() as f64);
             assert!((exact - scraped).abs() <= bound * exact, "{window}");
         }
@@ -400,9 +300,6 @@ fn vector_10_counters_seen_only_at_scrapes() {
     for transition in [Transition::Firing, Transition::Resolved] {
         let exact = first(&edges, Window::hours(1), transition).unwrap();
         let late = first(&scraped, Window::hours(1), transition).unwrap();
-        assert!(
-            exact <= late && late <= exact + 2 * interval,
-            "{transition:?} {exact:?} {late:?}"
-        );
+        assert!(exact <= late && late <= exact + 2 * interval, "{transition:?} {exact:?} {late:?}");
     }
 }

@@ -15,31 +15,17 @@ pub struct Traffic {
 impl Traffic {
     /// Before it, `good` events a step, for ever.
     pub fn after_healthy(step: Duration, good: u64) -> Self {
-        Self {
-            step,
-            past: Some(good),
-            sums: vec![Tally::default()],
-        }
+        Self { step, past: Some(good), sums: vec![Tally::default()] }
     }
 
     /// Before it, nothing: the process has just begun.
     pub fn from_the_start(step: Duration) -> Self {
-        Self {
-            step,
-            past: None,
-            sums: vec![Tally::default()],
-        }
+        Self { step, past: None, sums: vec![Tally::default()] }
     }
 
     pub fn push(&mut self, good: u64, bad: u64) {
         let last = *self.sums.last().unwrap();
-        self.sums.push(
-            last + Tally {
-                good,
-                bad,
-                excluded: 0,
-            },
-        );
+        self.sums.push(last + Tally { good, bad, excluded: 0 });
     }
 
     /// One event a step for `steps`, of which `percent` are bad, evenly.
@@ -69,16 +55,8 @@ impl Traffic {
             bad: now.bad - then.bad,
             excluded: 0,
         };
-        let seen = if self.past.is_some() {
-            length
-        } else {
-            steps.min(length)
-        };
-        Reading {
-            window,
-            tally,
-            coverage: seen as f64 / length as f64,
-        }
+        let seen = if self.past.is_some() { length } else { steps.min(length) };
+        Reading { window, tally, coverage: seen as f64 / length as f64 }
     }
 
     /// Evaluates after each step from the first on and gives every edge, with the time since the first step.
@@ -99,16 +77,9 @@ impl Traffic {
 
 /// When the alert over `long` did `transition` for the first time.
 pub fn first(edges: &[(Duration, Edge)], long: Window, transition: Transition) -> Option<Duration> {
-    edges
-        .iter()
-        .find(|(_, edge)| edge.alert.long == long && edge.transition == transition)
-        .map(|(at, _)| *at)
+    edges.iter().find(|(_, edge)| edge.alert.long == long && edge.transition == transition).map(|(at, _)| *at)
 }
 
 pub fn state(alerts: &Alerts, severity: Severity) -> AlertState {
-    alerts
-        .status()
-        .find(|alert| alert.severity == severity)
-        .unwrap()
-        .state
+    alerts.status().find(|alert| alert.severity == severity).unwrap().state
 }
