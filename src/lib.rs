@@ -7,8 +7,11 @@ mod breaker;
 mod budget;
 mod error;
 mod events;
+#[cfg(feature = "metrics")]
+mod expose;
 mod guard;
 mod names;
+pub mod ops;
 mod outcome;
 mod record;
 mod registry;
