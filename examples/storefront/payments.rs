@@ -70,7 +70,7 @@ async fn methods(
     State(payments): State<Payments>,
     Path(customer): Path<u64>,
     headers: HeaderMap,
-) -> (StatusCode, String) {
+) -> (StatusCode, [(&'static str, String); 1], String) {
     let inner = &*payments.inner;
     inner.calls.fetch_add(1, Ordering::Relaxed);
     let number = headers.get(NUMBER).and_then(|number| number.to_str().ok()?.parse().ok()).unwrap_or(0);
@@ -82,11 +82,12 @@ async fn methods(
         (true, false) => 300.0 + 400.0 * spread,
     };
     tokio::time::sleep(Duration::from_secs_f64(millis / 1_000.0)).await;
+    let number = [(NUMBER, number.to_string())];
     if broken && fails {
         inner.first_bad.get_or_init(|| inner.clock.now());
-        (StatusCode::SERVICE_UNAVAILABLE, "payments is overloaded\n".into())
+        (StatusCode::SERVICE_UNAVAILABLE, number, "payments is overloaded\n".into())
     } else {
-        (StatusCode::OK, format!("customer {customer} may pay by card or by invoice\n"))
+        (StatusCode::OK, number, format!("customer {customer} may pay by card or by invoice\n"))
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::payments::NUMBER;
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderName, Request, Response, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use axum::response::{IntoResponse, Response as Answer};
 use axum::routing::post;
 use axum::{BoxError, Router};
@@ -71,17 +71,19 @@ where
     if let Some(number) = number {
         question = question.header(NUMBER, number);
     }
-    let Ok(question) = question.body(Body::empty()) else { return StatusCode::BAD_REQUEST.into_response() };
+    let Ok(question) = question.body(Body::empty()) else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
     match ask(shop.payments, question).await {
         Ok((cached, methods)) => {
             let answer = format!("Thank you. {methods}").into_response();
             if cached { ([(REMEMBERED, "yes")], answer).into_response() } else { answer }
         }
-        Err(error) => (StatusCode::BAD_GATEWAY, format!("{error}\n")).into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
     }
 }
 
-/// What payments says, and whether it is only remembered to have said it.
+/// What payments says, and whether it is only remembered: payments repeats the number of the checkout that it answered.
 async fn ask<S, B>(payments: S, question: Request<Body>) -> Result<(bool, String), BoxError>
 where
     S: Service<Request<Body>, Response = Response<B>>,
@@ -89,6 +91,7 @@ where
     B: axum::body::HttpBody<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
+    let number = question.headers().get(NUMBER).cloned();
     let response = payments.oneshot(question).await.map_err(Into::into)?;
     let (head, body) = response.into_parts();
     // To the end even if it is an error: only then is the connection free for the next question.
@@ -96,5 +99,5 @@ where
     if !head.status.is_success() {
         return Err(format!("payments answered {}", head.status).into());
     }
-    Ok((head.headers.contains_key("age"), String::from_utf8_lossy(&body).into_owned()))
+    Ok((number.as_ref() != head.headers.get(NUMBER), String::from_utf8_lossy(&body).into_owned()))
 }

@@ -65,6 +65,12 @@ impl Script {
         self.length / 2
     }
 
+    /// How long until the next act begins; for ever, almost, if there is none.
+    pub fn next(&self, at: Duration) -> Duration {
+        let begins = [self.broken_at(), self.repaired_at(), self.length].into_iter().find(|begins| *begins > at);
+        begins.map_or(Duration::from_secs(3_600), |begins| begins - at)
+    }
+
     /// A breaker in the story's time scale.
     ///
     /// It trips when the budget of the payments SLO burns 20 times too fast, which is seen long before half of all

@@ -1,10 +1,10 @@
 //! What came of it, for people and, as JSON, for machines; and whether everybody counted the same.
 
-use crate::load::Seen;
 use crate::screen::thousands;
 use plimsoll::{Event, EventKind, Timestamp};
 use serde::Serialize;
 use std::fmt;
+use std::time::Duration;
 
 /// The summary. Its JSON has exactly these fields, in this order; times are milliseconds since the story began, or, where
 /// the name says `after`, since what they are measured from. What did not happen is `null`.
@@ -23,7 +23,7 @@ pub struct Summary {
     pub tripped_after_ms: Option<u64>,
     /// From payments' repair until the breaker was closed again.
     pub recovered_after_ms: Option<u64>,
-    /// Of the guarded shop, 1 − bad ÷ allowed, over the objective with the least left.
+    /// Of the guarded shop's promise that checkouts succeed: 1 − bad ÷ allowed.
     pub budget_remaining: f64,
     pub breaker: Vec<Change>,
     pub alerts: Vec<Alert>,
@@ -74,7 +74,7 @@ pub fn alerts(events: &[Event], start: Timestamp) -> Vec<Alert> {
     let mut alerts: Vec<Alert> = Vec::new();
     for event in events {
         let EventKind::Alert { slo, objective, severity, state, long, .. } = &event.kind else { continue };
-        let which = format!("{objective} over {long}");
+        let which = format!("{objective} over {long:?}");
         let at = millis(event.at, start);
         if *state == "firing" {
             alerts.push(Alert { slo, severity, fired_at_ms: at, resolved_at_ms: None, which });
@@ -91,8 +91,13 @@ pub fn alerts(events: &[Event], start: Timestamp) -> Vec<Alert> {
     alerts
 }
 
-fn millis(at: Timestamp, since: Timestamp) -> u64 {
-    u64::try_from(at.since(since).as_millis()).unwrap_or(u64::MAX)
+/// Milliseconds from `since` to `at`.
+pub fn millis(at: Timestamp, since: Timestamp) -> u64 {
+    whole_millis(at.since(since))
+}
+
+pub fn whole_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// One thing that two parties counted, or several.
@@ -122,11 +127,6 @@ impl fmt::Display for Count {
         let counts: Vec<String> = self.counted.iter().map(|(by, n)| format!("{by} {n}")).collect();
         write!(f, "{}: {}", self.what, counts.join(", "))
     }
-}
-
-/// What the customers of a shop saw: all, good, bad.
-pub fn seen(seen: &Seen) -> [u64; 3] {
-    [Seen::get(&seen.sent), Seen::get(&seen.good), Seen::get(&seen.bad)]
 }
 
 impl fmt::Display for Summary {
