@@ -8,6 +8,8 @@ mod budget;
 mod error;
 mod events;
 mod guard;
+#[cfg(feature = "tower")]
+mod layer;
 mod names;
 mod outcome;
 mod record;
@@ -23,6 +25,8 @@ pub use budget::{Budget, BurnRate, InsufficientData, burn_rate, exceeds};
 pub use error::Error;
 pub use events::{Event, EventKind};
 pub use guard::{Guard, GuardBuilder, GuardError, Permit};
+#[cfg(feature = "tower")]
+pub use layer::*;
 pub use outcome::*;
 pub use registry::{ObjectiveHandle, Plimsoll, SloHandle};
 pub use slo::{AlertWindow, BudgetPolicy, Objective, Period, Severity, Slo, Target, formulas};
