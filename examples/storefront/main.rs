@@ -21,7 +21,6 @@ mod world;
 use args::Args;
 use plimsoll::{Event, EventKind, Timestamp};
 use screen::{Screen, Voice};
-use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 use story::{Act, Script};
@@ -52,7 +51,7 @@ async fn main() -> ExitCode {
 }
 
 /// Tells the story; whether everybody counted the same.
-async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
+async fn run(args: Args) -> Result<bool, axum::BoxError> {
     let script = Script { length: Duration::from_secs(args.seconds) };
     let world = World::build(&args, &script).await?;
     let (tell, events) = unbounded_channel();
@@ -132,6 +131,7 @@ impl Teller<'_> {
                     return Ok(false);
                 }
             }
+            let next = self.script.next(self.at());
             tokio::select! {
                 _ = frames.tick() => {
                     self.world.plimsoll.tick();
@@ -140,7 +140,7 @@ impl Teller<'_> {
                 }
                 Some(event) = self.events.recv() => self.report(&event),
                 interrupted = &mut interrupt => return interrupted.map(|()| true),
-                () = tokio::time::sleep(self.script.next(self.at())) => {}
+                () = tokio::time::sleep(next) => {}
             }
         }
     }

@@ -15,6 +15,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use plimsoll::{Accounting, Guard, Outcome, Plimsoll, Reason, Slo, SloHandle, Stale, Timestamp, Verdict};
+use std::io::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -184,8 +185,8 @@ impl World {
 fn whole_answers() -> impl Service<
     Request<Body>,
     Response = Response<Full<Bytes>>,
-    Error = BoxError,
-    Future = impl Future<Output = Result<Response<Full<Bytes>>, BoxError>> + Send,
+    Error = Error,
+    Future = impl Future<Output = Result<Response<Full<Bytes>>, Error>> + Send,
 > + Clone
 + Send
 + Sync
@@ -194,8 +195,9 @@ fn whole_answers() -> impl Service<
     service_fn(move |question| {
         let answer = client.request(question);
         async move {
-            let (head, body) = answer.await?.into_parts();
-            Ok(Response::from_parts(head, Full::new(body.collect().await?.to_bytes())))
+            let (head, body) = answer.await.map_err(Error::other)?.into_parts();
+            let body = body.collect().await.map_err(Error::other)?;
+            Ok(Response::from_parts(head, Full::new(body.to_bytes())))
         }
     })
 }
