@@ -21,6 +21,7 @@ mod world;
 use args::Args;
 use plimsoll::{Event, EventKind, Timestamp};
 use screen::{Screen, Voice};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 use story::{Act, Script};
@@ -63,7 +64,7 @@ async fn run(args: Args) -> Result<bool, axum::BoxError> {
     let mut teller = Teller { world: &world, script, start, screen, view: view::View::default(), events };
 
     tokio::spawn(world.load.clone().run(args.rate));
-    let mut interrupted = teller.tell(Some(Act::Over)).await?;
+    let interrupted = teller.tell(Some(Act::Over)).await?;
     if interrupted {
         teller.say(Voice::Note, "Interrupted: this is how far it came.");
         // Whoever asks twice will not wait for the last answers.
@@ -76,31 +77,23 @@ async fn run(args: Args) -> Result<bool, axum::BoxError> {
     teller.catch_up();
     teller.screen.close();
     let summary = world.summary(&script, start);
-    teller.screen.lines(&format!("\n{summary}"));
-    let agreed = world.counts().iter().all(|count| {
-        let verdict = if count.agrees() { "agreed" } else { "DISAGREED" };
-        teller.screen.lines(&format!("  {verdict}: {count}"));
-        count.agrees()
-    });
+    teller.screen.lines(&format!("\n{summary}\n"));
+    let agreed = teller.compare_counts();
     let late = world.load.latest();
     if late > Duration::from_millis(250) {
         let text = format!("  this machine was busy: the load generator was up to {late:?} behind its schedule");
         teller.screen.lines(&text);
     }
     if args.json {
-        println!("{}", serde_json::to_string(&summary)?);
-    }
-    let agreed = agreed || world.had_visitors();
-    if !agreed {
-        eprintln!("storefront: client, guard and upstream did not count the same");
+        // Whoever reads it may have gone away.
+        _ = writeln!(std::io::stdout(), "{}", serde_json::to_string(&summary)?);
     }
     if args.serve && !interrupted {
         teller.screen.lines(&format!("\n  Going on until Ctrl-C: {}/slo\n", world.url));
         tokio::spawn(world.load.clone().run(args.rate));
-        interrupted = teller.tell(None).await?;
+        teller.tell(None).await?;
         teller.screen.close();
     }
-    _ = interrupted;
     Ok(agreed)
 }
 
@@ -145,6 +138,27 @@ impl Teller<'_> {
         }
     }
 
+    /// Says whether customers, guards and payments counted the same.
+    fn compare_counts(&mut self) -> bool {
+        let counts = self.world.counts();
+        let (agreed, disagreed): (Vec<_>, Vec<_>) = counts.into_iter().partition(|count| count.agrees());
+        let list = |counts: Vec<summary::Count>| {
+            let lines: Vec<String> = counts.iter().map(|count| format!("    {count}")).collect();
+            lines.join("\n")
+        };
+        self.screen.lines(&format!("  counted alike:\n{}", list(agreed)));
+        if disagreed.is_empty() {
+            return true;
+        }
+        let disagreed = list(disagreed);
+        if self.world.had_visitors() {
+            self.screen.lines(&format!("  counted differently, for somebody else called the shop too:\n{disagreed}"));
+            return true;
+        }
+        eprintln!("storefront: client, guard and upstream did not count the same:\n{disagreed}");
+        false
+    }
+
     /// Reports what has happened so far.
     fn catch_up(&mut self) {
         while let Ok(event) = self.events.try_recv() {
@@ -155,23 +169,23 @@ impl Teller<'_> {
     fn report(&mut self, event: &Event) {
         let at = event.at.since(self.start);
         match &event.kind {
-            EventKind::Breaker { guard, from, to, why } => {
-                let means = match *to {
-                    "open" if *from == "closed" => " Remembered answers are served.",
-                    "closed" => " All calls pass again.",
+            EventKind::Breaker { from, to, why, .. } => {
+                let means = match (*from, *to) {
+                    ("closed", "open") => ". Remembered answers are served",
+                    (_, "closed") => ": all calls pass again",
                     _ => "",
                 };
-                let text = format!("breaker {guard}: {from} → {to}, because {why}.{means}").replace('_', "-");
+                let text = format!("breaker {from} → {to}: {why}{means}").replace("f_o", "f-o");
                 self.screen.say(at, Voice::Breaker, &text);
             }
-            EventKind::Alert { state, .. } => {
-                let voice = match *state {
-                    "firing" => Voice::Firing,
-                    "resolved" => Voice::Resolved,
-                    _ => Voice::Note,
-                };
-                self.screen.say(at, voice, &event.kind.to_string());
+            // The others are on /slo, and in the summary as JSON.
+            EventKind::Alert { severity: "P0", state: "firing", .. } => {
+                self.screen.say(at, Voice::Firing, &event.kind.to_string());
             }
+            EventKind::Alert { severity: "P0", state: "resolved", .. } => {
+                self.screen.say(at, Voice::Resolved, &event.kind.to_string());
+            }
+            EventKind::Alert { .. } => {}
             kind => self.screen.say(at, Voice::Note, &kind.to_string()),
         }
     }

@@ -207,13 +207,10 @@ impl Screen {
         let good = self.paint(shop.good.map_or("", |good| if good > 0.99 { GREEN } else { RED }), &good);
         let p99 = shop.p99.map_or("–".into(), |p99| format!("{} ms", p99.as_millis()));
         let burn = shop.burn.map_or("–".into(), |burn| format!("{burn:.1}×"));
-        let left = shop.budget.clamp(0.0, 1.0);
-        let full = (left * 10.0).round() as usize;
+        let whole = shop.budget.clamp(0.0, 1.0);
+        let full = (whole * 10.0).round() as usize;
         let bar = format!("{}{}", "█".repeat(full), "░".repeat(10 - full));
-        let text = match shop.budget {
-            budget if budget >= 0.0 => format!("{:.0} %", budget * 100.0),
-            budget => format!("spent {:.0}× over", 1.0 - budget),
-        };
+        let text = left(shop.budget);
         let budget = self.paint(if shop.budget > 0.0 { GREEN } else { RED }, &format!("{bar} {text}"));
         let bad = thousands(shop.bad_so_far);
         format!(" {:<16} {:>5.0}  {good} {p99:>7} {burn:>7}  {bad:>10}    {budget}", shop.name, shop.rate)
@@ -223,11 +220,15 @@ impl Screen {
 fn line_of(now: &Snapshot) -> String {
     let shop = |shop: &ShopState| {
         let good = shop.good.map_or("–".into(), |good| format!("{:.1} %", good * 100.0));
-        format!("{} {good} good, budget {:.0} %", shop.name, shop.budget * 100.0)
+        format!("{good} good, budget {}", left(shop.budget))
     };
-    let alerts = if now.alerts.is_empty() { String::new() } else { format!(" · {}", now.alerts.join(", ")) };
     let breaker = now.breaker.replace('_', "-");
-    format!("{} · {} · breaker {breaker}{alerts}", shop(&now.shops[0]), shop(&now.shops[1]))
+    format!("{} | without guard {} | {breaker}", shop(&now.shops[0]), shop(&now.shops[1]))
+}
+
+/// What is left of a budget: `87 %`, or how often it was spent.
+fn left(budget: f64) -> String {
+    if budget >= 0.0 { format!("{:.0} %", budget * 100.0) } else { format!("spent {:.0} ×", 1.0 - budget) }
 }
 
 /// `1:05.3`: minutes, seconds, tenths.

@@ -73,12 +73,11 @@ impl Script {
 
     /// A breaker in the story's time scale.
     ///
-    /// It trips when the budget of the payments SLO burns 20 times too fast, which is seen long before half of all
-    /// calls have failed. Probes that are slow do not count as healed.
+    /// The default trips when the SLO's budget burns 14.4 times too fast, if there is a fallback to answer instead: long
+    /// before half of all calls have failed. A probe that is slow does not count as healed.
     pub fn breaker(&self) -> Breaker {
         let most = |share: u32, limit: u64| (self.length / share).min(Duration::from_secs(limit));
         Breaker::default()
-            .slo_burn(20.0)
             .burn_windows(Duration::from_secs(5), Duration::from_millis(500))
             .slow_ratio(0.5, Duration::from_millis(250))
             .open_for(most(45, 5), most(18, 20))

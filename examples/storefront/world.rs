@@ -86,7 +86,7 @@ impl World {
         let Args { rate, seconds, .. } = args;
         format!(
             "\n  storefront: {rate} checkouts a second at each of two shops, for {seconds} seconds\n\n  \
-             status   {0}/slo\n  metrics  {0}/metrics\n  checkout curl -X POST '{0}/checkout?customer=7'\n",
+             status   {0}/slo\n  metrics  {0}/metrics\n  checkout curl -X POST '{0}/checkout?customer=7'\n ",
             self.url
         )
     }
@@ -117,7 +117,10 @@ impl World {
     /// Who counted what.
     pub fn counts(&self) -> Vec<Count> {
         let mut counts = Vec::new();
-        let names = [["checkouts", "good ones", "bad ones"], ["checkouts without", "good ones", "bad ones"]];
+        let names = [
+            ["checkouts", "good checkouts", "bad checkouts"],
+            ["checkouts without the guard", "good checkouts without it", "bad checkouts without it"],
+        ];
         for (shop, [all, good, bad]) in names.into_iter().enumerate() {
             let (seen, total) = (self.load.seen(shop), self.success(shop).total());
             counts.push(Count::new(all, [("client", Seen::get(&seen.sent)), ("guard", total.total())]));
@@ -125,7 +128,7 @@ impl World {
             counts.push(Count::new(bad, [("client", Seen::get(&seen.bad)), ("guard", total.bad)]));
         }
         let (calls, sent) = (self.payments[1].calls(), Seen::get(&self.load.seen(1).sent));
-        counts.push(Count::new("calls to payments without", [("client", sent), ("upstream", calls)]));
+        counts.push(Count::new("calls to payments without the guard", [("client", sent), ("upstream", calls)]));
         let admitted = sum(self.payments_guard.outcomes(), |_| true) - self.refused();
         let calls = self.payments[0].calls();
         counts.push(Count::new("calls to payments", [("guard", admitted), ("upstream", calls)]));
