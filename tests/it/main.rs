@@ -5,4 +5,5 @@ mod budget;
 mod declare;
 mod slo_math;
 mod smoke;
+mod tidy;
 mod traffic;
