@@ -18,7 +18,7 @@ fn pair(long: Duration, short: Duration, factor: f64) -> AlertWindow {
 }
 
 /// Refused, with the kind asked for and every one of the words.
-pub fn refused(slo: &Slo, kind: fn(&Error) -> bool, words: &[&str]) {
+pub(crate) fn refused(slo: &Slo, kind: fn(&Error) -> bool, words: &[&str]) {
     let error = slo.validate().expect_err(&format!("{slo:?}"));
     assert!(kind(&error), "{error:?}");
     for word in words {

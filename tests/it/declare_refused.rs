@@ -230,6 +230,12 @@ fn timeslices_that_cannot_work_are_refused() {
         Error::is_too_fine,
         &["1h/5m", "at most 5m"],
     );
+    let long = sliced(10 * MINUTE).min_events(6);
+    refused(
+        &long,
+        Error::is_too_fine,
+        &["its short window needs one", "at most 5m"],
+    );
     refused(
         &sliced(31 * 24 * HOUR),
         Error::is_invalid,

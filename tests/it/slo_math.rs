@@ -70,6 +70,8 @@ fn pairs_of_28_days_spend_the_same() {
             .collect::<Vec<_>>()
     };
     assert_eq!(micros(28), [13_440_000, 5_600_000, 2_800_000, 933_333]);
+    // To the nearest, both ways.
+    assert_eq!((micros(28)[3], micros(29)[3]), (933_333, 966_667));
     assert_eq!(micros(90), [43_200_000, 18_000_000, 9_000_000, 3_000_000]);
 }
 
