@@ -316,7 +316,7 @@ fn vector_8_a_factor_that_can_never_fire() {
     let error = Slo::new("search").success(90.0).validate().unwrap_err();
     assert!(error.is_unreachable());
     let message = error.to_string();
-    assert!(message.contains("burns at 10"), "{message}");
+    assert!(message.contains("burns at 10:"), "{message}");
     assert!(message.contains("at most 9.999999"), "{message}");
     assert!(message.contains(".reachable_alerts()"), "{message}");
 
