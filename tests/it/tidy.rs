@@ -18,18 +18,15 @@ const PLAN: &[(&str, &[&str])] = &[
     ("budget", &["outcome", "slo", "window"]),
     ("alert", &["time", "outcome", "slo", "window", "budget"]),
     ("breaker", &["error", "sync", "time", "outcome", "slo", "record", "window", "budget"]),
-    (
-        "guard",
-        &["error", "sync", "time", "events", "outcome", "slo", "record", "window", "budget", "alert", "breaker"],
-    ),
+    ("guard", &["error", "sync", "time", "events", "outcome", "slo", "record", "window", "budget", "alert", "breaker"]),
     ("layer", &["error", "time", "outcome", "breaker", "guard"]),
-    (
-        "registry",
-        &["error", "time", "events", "outcome", "slo", "window", "budget", "alert", "breaker", "guard"],
-    ),
+    ("registry", &["error", "time", "events", "outcome", "slo", "window", "budget", "alert", "breaker", "guard"]),
     (
         "expose",
-        &["names", "time", "events", "outcome", "slo", "record", "window", "budget", "alert", "breaker", "guard", "registry"],
+        &[
+            "names", "time", "events", "outcome", "slo", "record", "window", "budget", "alert", "breaker", "guard",
+            "registry",
+        ],
     ),
     (
         "ops",
