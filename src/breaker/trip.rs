@@ -160,6 +160,22 @@ impl Trips {
         self.age.filter(|(_, limit)| old >= *limit).map(|(age, _)| Why::AgeInFlight { calls: old, age })
     }
 
+    /// How many more bad or slow results it takes at the least until a ratio trips, when only `calls` of those that were
+    /// seen are still in the window then. Consecutive failures are watched elsewhere, and age grows by the tick.
+    pub(super) fn slack(&self, seen: &Evidence, calls: u64) -> i64 {
+        let missing = self.min_calls.saturating_sub(seen.calls);
+        let by_ratio = |limit: Option<f64>, n: u64| limit.map_or(i64::MAX, |limit| needed(limit, n, calls));
+        let least = by_ratio(self.failure_ratio, seen.bad).min(by_ratio(self.slow_ratio, seen.slow));
+        least.max(i64::try_from(missing).unwrap_or(i64::MAX))
+    }
+
+    /// The same for an objective's burn over one window.
+    pub(super) fn burn_slack(&self, target: Target, bad: u64, calls: u64) -> i64 {
+        let Some(factor) = self.burn else { return i64::MAX };
+        let evidence = LEAST_BAD.saturating_sub(bad) as i64;
+        needed(factor * target.budget(), bad, calls).max(evidence)
+    }
+
     /// Whether one objective burns fast enough over both windows.
     pub(super) fn judge_burn(&self, target: Target, long: Tally, short: Tally) -> Option<Why> {
         let limit = self.burn?;
@@ -176,4 +192,14 @@ impl Trips {
 /// For display; what trips is compared exactly.
 fn rate(target: Target, tally: Tally) -> f64 {
     tally.bad as f64 / tally.valid().max(1) as f64 / target.budget()
+}
+
+/// The smallest x with bad + x ≥ limit · (calls + x): bad results, and nothing else, from here on.
+fn needed(limit: f64, bad: u64, calls: u64) -> i64 {
+    let short = limit * calls as f64 - bad as f64;
+    if short <= 0.0 {
+        return 1;
+    }
+    // Rounded down, and saturating: a judgement too early costs time, one too late would be wrong.
+    if limit >= 1.0 { i64::MAX } else { (short / (1.0 - limit)).floor() as i64 }
 }

@@ -3,7 +3,7 @@
 use super::meter::Meter;
 use super::permit::{Permit, Refusal, slot};
 use crate::breaker::{Gate, Reason, Rejection, Ticket};
-use crate::outcome::{Outcome, Verdict};
+use crate::outcome::{Outcome, Row, Verdict};
 use crate::record::Recorder;
 use crate::time::{Clock, Timestamp, nanos};
 use crossbeam_utils::CachePadded;
@@ -86,14 +86,14 @@ impl GuardCore {
 
     /// Counts a call out. The time it is given is its end.
     #[inline]
-    pub(super) fn finish(&self, started: Timestamp, ticket: Ticket, epoch: u8, outcome: Outcome) {
+    pub(super) fn finish(&self, started: Timestamp, ticket: Ticket, epoch: u8, row: Row) {
         let now = self.now();
         // Before it is counted: what is counted after a tick belongs to the next.
         self.tick_if_due(now);
-        let latency = now.since(started);
+        let latency = now.nanos_since(started);
         match &self.gate {
-            None => _ = self.recorder.finish(slot(), epoch, outcome, nanos(latency)),
-            Some(gate) => _ = gate.finish(slot(), epoch, ticket, outcome, latency, now),
+            None => _ = self.recorder.finish(slot(), epoch, row, latency),
+            Some(gate) => gate.finish(slot(), epoch, ticket, row, latency, now),
         }
     }
 
@@ -103,7 +103,7 @@ impl GuardCore {
         let now = self.now();
         self.tick_if_due(now);
         if let Some(gate) = &self.gate {
-            gate.see(ticket, outcome, now.since(started), now);
+            gate.see(ticket, outcome.row(), now.nanos_since(started), now);
         }
     }
 
@@ -112,18 +112,18 @@ impl GuardCore {
     pub(super) fn finish_unseen(&self, started: Timestamp, epoch: u8, outcome: Outcome) {
         let now = self.now();
         self.tick_if_due(now);
-        let latency = nanos(now.since(started));
+        let latency = now.nanos_since(started);
         if self.gate.is_some() {
-            self.recorder.disown(outcome, latency);
+            self.recorder.disown(outcome.row(), latency);
         }
-        self.recorder.finish(slot(), epoch, outcome, latency);
+        self.recorder.finish(slot(), epoch, outcome.row(), latency);
     }
 
     /// Counts a call that was never let in.
     pub(super) fn record(&self, started: Timestamp, outcome: Outcome) {
         let now = self.now();
         self.tick_if_due(now);
-        self.recorder.record(slot(), outcome, nanos(now.since(started)));
+        self.recorder.record(slot(), outcome.row(), now.nanos_since(started));
     }
 
     /// Counts a refusal that nobody answers.
@@ -134,7 +134,7 @@ impl GuardCore {
 
     pub(super) fn first_byte(&self, latency: Duration) {
         if let Some(recorder) = self.first_byte.get() {
-            recorder.record(slot(), Outcome::Success, nanos(latency));
+            recorder.record(slot(), Row::SUCCESS, nanos(latency));
         }
     }
 

@@ -42,7 +42,7 @@ impl Permit {
     #[inline]
     pub fn finish(mut self, outcome: Outcome) {
         self.open = false;
-        self.core.finish(self.started, self.ticket, self.epoch, outcome);
+        self.core.finish(self.started, self.ticket, self.epoch, outcome.row());
     }
 
     /// How long the call has been under way.
@@ -69,7 +69,7 @@ impl Drop for Permit {
     #[inline]
     fn drop(&mut self) {
         if self.open {
-            self.core.finish(self.started, self.ticket, self.epoch, dropped());
+            self.core.finish(self.started, self.ticket, self.epoch, dropped().row());
         }
     }
 }
