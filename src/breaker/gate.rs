@@ -119,11 +119,11 @@ impl Gate {
         let ticket = Ticket { generation: generation(word), lease: 0 };
         let until = Timestamp::from_nanos(self.hot.refuses_until.load(Ordering::Acquire));
         match word & STATE {
-            FORCED_OPEN => return Err(self.refusal(Reason::ForcedOpen, None)),
+            FORCED_OPEN => return Err(self.refusal(Reason::ForcedOpen, Rejection::NEVER)),
             FORCED_CLOSED => return Ok(ticket),
             WOULD_BE_OPEN if now < until => return Ok(ticket),
-            OPEN if now < until => return Err(self.refusal(Reason::Open, Some(until.since(now)))),
-            HALF_OPEN if now < until => return Err(self.refusal(Reason::Probing, Some(until.since(now)))),
+            OPEN if now < until => return Err(self.refusal(Reason::Open, until.nanos_since(now))),
+            HALF_OPEN if now < until => return Err(self.refusal(Reason::Probing, until.nanos_since(now))),
             RAMPING => {
                 let since = Timestamp::from_nanos(self.hot.ramping_since.load(Ordering::Acquire));
                 let gone = now.since(since);
@@ -131,7 +131,7 @@ impl Gate {
                     return if self.ramp_passes(gone) {
                         Ok(ticket)
                     } else {
-                        Err(self.refusal(Reason::Ramping, Some(self.ramp.1 - gone)))
+                        Err(self.refusal(Reason::Ramping, nanos(self.ramp.1 - gone)))
                     };
                 }
             }
@@ -143,7 +143,9 @@ impl Gate {
         self.changed(control, transition, now);
         match admission {
             Admission::Pass(ticket) => Ok(ticket),
-            Admission::Refuse { reason, retry_after } => Err(self.refusal(reason, retry_after)),
+            Admission::Refuse { reason, retry_after } => {
+                Err(self.refusal(reason, retry_after.map_or(Rejection::NEVER, nanos)))
+            }
         }
     }
 
@@ -157,8 +159,9 @@ impl Gate {
         ((n + 1) * share) >> 16 > (n * share) >> 16
     }
 
-    fn refusal(&self, reason: Reason, retry_after: Option<Duration>) -> Rejection {
-        Rejection { guard: self.guard, reason, retry_after }
+    #[inline]
+    fn refusal(&self, reason: Reason, retry_after: u64) -> Rejection {
+        Rejection::new(self.guard, reason, retry_after)
     }
 
     /// Whether a call would be refused at `now`, as far as can be said without deciding.
