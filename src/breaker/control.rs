@@ -168,6 +168,7 @@ impl Control {
         if transition.why != super::Why::RampOver {
             self.count(recorder);
             self.floor.clone_from(&self.sums);
+            recorder.forgive();
         }
     }
 
