@@ -149,7 +149,8 @@ impl Trips {
             return Some(Why::Consecutive { bad: consecutive });
         }
         let enough = calls >= self.min_calls;
-        let over = |n: u64, limit: f64| enough && n > 0 && n as f64 >= limit * calls as f64;
+        // Divided, for a quotient of whole numbers rounds to what a limit like 0.07 reads as; a product would not.
+        let over = |n: u64, limit: f64| enough && n > 0 && n as f64 / calls as f64 >= limit;
         let window = self.window;
         if let Some(limit) = self.failure_ratio.filter(|limit| over(bad, *limit)) {
             return Some(Why::FailureRatio { bad, calls, window, limit });
