@@ -4,6 +4,8 @@
 
 mod alert;
 mod breaker_faults;
+mod breaker_modes;
+mod breaker_outage;
 mod budget;
 mod declare;
 mod declare_refused;

@@ -1,6 +1,8 @@
 //! A guard on a manual clock, and the moves that tests of it have in common.
 
-use plimsoll::{Breaker, EventKind, Guard, ManualClock, Outcome, Permit, Plimsoll, Rejection, Slo, SloHandle, State};
+use plimsoll::{
+    Breaker, EventKind, Guard, ManualClock, Outcome, Permit, Plimsoll, Reason, Rejection, Slo, SloHandle, State,
+};
 use std::time::Duration;
 
 pub(crate) struct Rig {
@@ -71,11 +73,14 @@ impl Rig {
 
     /// Fails until the circuit opens; says after how many calls.
     pub(crate) fn trip(&self) -> usize {
-        for failed in 0..10_000 {
+        let mut failed = 0;
+        for _ in 0..10_000 {
             match self.guard.admit() {
                 Ok(permit) => permit.failure(),
-                Err(_) => return failed,
+                Err(refused) if refused.reason() == Reason::Open => return failed,
+                Err(_) => continue,
             }
+            failed += 1;
         }
         panic!("never opened: {}", self.guard.explain());
     }
