@@ -188,6 +188,7 @@ impl Control {
         if transition.why != super::Why::RampOver {
             self.count(recorder);
             self.floor.clone_from(&self.sums);
+            recorder.forgive();
         }
     }
 

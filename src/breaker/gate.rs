@@ -26,6 +26,8 @@ const FORCED_OPEN: u64 = 4;
 const FORCED_CLOSED: u64 = 5;
 const WOULD_BE_OPEN: u64 = 6;
 const STATE: u64 = 0b111;
+/// What the shares of a ramp are summed in. A power of two, so that the sum may wrap.
+const WHOLE: u64 = 1 << 32;
 
 /// Called after each transition, with no lock held.
 pub(crate) type Report = Box<dyn Fn(&Transition, Timestamp) + Send + Sync>;
@@ -41,6 +43,7 @@ pub(crate) struct Gate {
     patience: u64,
     slow_probe_fails: bool,
     consecutive_limit: u32,
+    /// The sum of the shares of all calls that met a ramp.
     ramped: AtomicU64,
     control: Mutex<Control>,
     wakers: Mutex<Vec<Waker>>,
@@ -149,14 +152,14 @@ impl Gate {
         }
     }
 
-    /// Lets the ramp's share through, evenly spread: the n-th call passes if the share's sum passes a whole number.
+    /// Lets the ramp's share through, evenly spread: a call passes if with it the sum of shares passes a whole number.
     fn ramp_passes(&self, gone: Duration) -> bool {
         let (from, over) = self.ramp;
         let share = from + (1.0 - from) * gone.as_secs_f64() / over.as_secs_f64().max(1e-9);
-        let share = (share.clamp(0.0, 1.0) * 65_536.0) as u64;
+        let share = (share.clamp(0.0, 1.0) * WHOLE as f64) as u64;
         // Relaxed: it orders nothing, it only counts.
-        let n = self.ramped.fetch_add(1, Ordering::Relaxed) & 0xffff_ffff;
-        ((n + 1) * share) >> 16 > (n * share) >> 16
+        let sum = self.ramped.fetch_add(share, Ordering::Relaxed);
+        sum % WHOLE + share >= WHOLE
     }
 
     #[inline]

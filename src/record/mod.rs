@@ -16,8 +16,8 @@ pub(crate) use lane::{Lane, Mapping};
 
 use crate::outcome::{Outcome, Row};
 use crate::sync::{AtomicU64, Mutex, Ordering};
-use crate::time::{Timestamp, nanos};
-use epochs::Epochs;
+use crate::time::nanos;
+use epochs::{Epochs, Past};
 use std::time::Duration;
 
 /// Distinct latency thresholds one recorder can tell apart.
@@ -49,7 +49,7 @@ pub(crate) struct Recorder {
     /// Calls in the cells that are not the breaker's concern, cell by cell.
     disowned: Box<[AtomicU64]>,
     epochs: Epochs,
-    closed_at: Mutex<[Timestamp; EPOCHS]>,
+    past: Mutex<[Past; EPOCHS]>,
 }
 
 /// On a word that no other thread writes: nothing can come between load and store.
@@ -99,7 +99,7 @@ impl Recorder {
             words: (0..stride * (owned + 1) + PAD).map(|_| AtomicU64::new(0)).collect(),
             disowned: (0..Outcome::COUNT * classes).map(|_| AtomicU64::new(0)).collect(),
             epochs: Epochs::new(),
-            closed_at: Mutex::new([Timestamp::default(); EPOCHS]),
+            past: Mutex::new([Past::default(); EPOCHS]),
         }
     }
 

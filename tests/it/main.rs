@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod alert;
+mod breaker_faults;
+mod breaker_modes;
+mod breaker_outage;
 mod budget;
 mod declare;
 mod declare_refused;
+mod rig;
 mod slo_math;
 mod smoke;
 mod tidy;
