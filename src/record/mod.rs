@@ -20,9 +20,6 @@ use crate::time::nanos;
 use epochs::{Epochs, Past};
 use std::time::Duration;
 
-/// Distinct latency thresholds one recorder can tell apart.
-pub(crate) const MAX_THRESHOLDS: usize = 16;
-
 /// Things that can be told apart by [`Recorder::note`].
 pub(crate) const NOTES: usize = 7;
 
@@ -87,7 +84,6 @@ impl Recorder {
         let mut sorted: Vec<u64> = thresholds.iter().chain(&slow).map(|d| nanos(*d)).collect();
         sorted.sort_unstable();
         sorted.dedup();
-        sorted.truncate(MAX_THRESHOLDS);
         let classes = sorted.len() + 1;
         let used = CELLS + Outcome::COUNT * classes;
         let stride = used.next_multiple_of(PAD) + PAD;

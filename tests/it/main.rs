@@ -9,6 +9,8 @@ mod breaker_outage;
 mod budget;
 mod declare;
 mod declare_refused;
+mod quantiles;
+mod recording;
 mod rig;
 mod slo_math;
 mod smoke;
