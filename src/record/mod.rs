@@ -28,7 +28,8 @@ pub(crate) const NOTES: usize = 7;
 const SUM: usize = EPOCHS;
 const HISTOGRAM: usize = SUM + 1 + NOTES;
 const CELLS: usize = 512;
-const _: () = assert!(HISTOGRAM + histogram::BUCKETS + MAX_THRESHOLDS <= CELLS);
+// Room for a threshold of each of 32 objectives, which is as many as are let through, and for a guard's own.
+const _: () = assert!(HISTOGRAM + histogram::BUCKETS + 33 <= CELLS);
 
 /// 128 bytes between shards: two lines, for the prefetcher fetches them in pairs.
 const PAD: usize = 16;
@@ -274,6 +275,12 @@ impl Recorder {
         edges.extend(self.thresholds.iter().map(|t| t.saturating_add(1)));
         edges.sort_unstable();
         edges
+    }
+
+    /// What the latency classes are told apart by: ascending, in nanoseconds; class `c` exceeded the first `c`.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn thresholds(&self) -> &[u64] {
+        &self.thresholds
     }
 
     /// `lane`, resolved against these cells.

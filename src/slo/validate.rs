@@ -6,6 +6,8 @@ use crate::error::Error;
 use std::time::Duration;
 
 const LONGEST_NAME: usize = 128;
+/// What every recorder has room to tell apart, with the threshold that a guard may add.
+const MOST_OBJECTIVES: usize = 32;
 const LONGEST_URL: usize = 2_048;
 const PERIODS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(366 * 86_400));
 /// What the latency histogram holds.
@@ -36,6 +38,12 @@ pub(super) fn slo(slo: &Slo) -> Result<(), Error> {
         return Err(Error::invalid(format!(
             "{at} promises nothing: write an objective, such as `.success(99.9)` or \
              `.latency(99.0, Duration::from_millis(500))`"
+        )));
+    }
+    if slo.objectives().len() > MOST_OBJECTIVES {
+        return Err(Error::invalid(format!(
+            "{at} has {} objectives: write at most {MOST_OBJECTIVES}, or declare a second SLO",
+            slo.objectives().len()
         )));
     }
     for (i, objective) in slo.objectives().iter().enumerate() {
