@@ -3,15 +3,16 @@
 use super::text::{code, duration};
 use super::{AlertWindow, Objective, Period, Slo};
 use crate::error::Error;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const LONGEST_NAME: usize = 128;
-/// What every recorder has room to tell apart, with the threshold that a guard may add.
-const MOST_OBJECTIVES: usize = 32;
 const LONGEST_URL: usize = 2_048;
 const PERIODS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(366 * 86_400));
 /// What the latency histogram holds.
 const THRESHOLDS: (Duration, Duration) = (Duration::from_micros(1), Duration::from_secs(60));
+/// Distinct latency thresholds that are told apart, with room for a breaker's own.
+const MOST_THRESHOLDS: usize = 50;
 /// A window, or a slice, must be this many steps of the ring long, or its edges blur its content.
 const STEPS: u32 = 4;
 /// Prometheus needs two samples in a window at the very least; four survive a lost scrape and a late one.
@@ -40,16 +41,11 @@ pub(super) fn slo(slo: &Slo) -> Result<(), Error> {
              `.latency(99.0, Duration::from_millis(500))`"
         )));
     }
-    if slo.objectives().len() > MOST_OBJECTIVES {
-        return Err(Error::invalid(format!(
-            "{at} has {} objectives: write at most {MOST_OBJECTIVES}, or declare a second SLO",
-            slo.objectives().len()
-        )));
-    }
     for (i, objective) in slo.objectives().iter().enumerate() {
         one_objective(&at, slo, objective)?;
         distinct(&at, &slo.objectives()[..i], objective)?;
     }
+    thresholds(&at, slo)?;
     let alerts = slo.alert_windows();
     for (i, alert) in alerts.iter().enumerate() {
         one_alert(&at, slo, alert)?;
@@ -161,6 +157,17 @@ fn slices(at: &str, slo: &Slo, slice: Duration) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+fn thresholds(at: &str, slo: &Slo) -> Result<(), Error> {
+    let distinct: BTreeSet<Duration> = slo.objectives().iter().filter_map(Objective::threshold).collect();
+    if distinct.len() <= MOST_THRESHOLDS {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "{at}: {} latency thresholds are more than can be told apart: write at most {MOST_THRESHOLDS}",
+        distinct.len()
+    )))
 }
 
 fn distinct(at: &str, earlier: &[Objective], objective: &Objective) -> Result<(), Error> {
