@@ -3,6 +3,13 @@
 mod alert;
 mod budget;
 mod declare;
+#[cfg(feature = "prometheus")]
+mod expose;
+mod ops;
+#[cfg(feature = "axum")]
+mod prometheus;
 mod slo_math;
 mod smoke;
+#[cfg(feature = "prometheus")]
+mod support;
 mod traffic;
