@@ -9,10 +9,17 @@ mod breaker_outage;
 mod budget;
 mod declare;
 mod declare_refused;
+#[cfg(feature = "prometheus")]
+mod expose;
+mod ops;
+#[cfg(feature = "axum")]
+mod prometheus;
 mod quantiles;
 mod recording;
 mod rig;
 mod slo_math;
 mod smoke;
+#[cfg(feature = "prometheus")]
+mod support;
 mod tidy;
 mod traffic;
