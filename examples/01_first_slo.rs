@@ -15,11 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The promise: 99.9 % of logins succeed, 99 % of them in under 300 ms, over any 30 days.
     let login = plimsoll.declare(
-        Slo::new("login")
-            .success(99.9)
-            .latency(99.0, Duration::from_millis(300))
-            .over_days(30)
-            .owner("team-accounts"),
+        Slo::new("login").success(99.9).latency(99.0, Duration::from_millis(300)).over_days(30).owner("team-accounts"),
     )?;
 
     // What cannot work is refused at once, with what to write instead.

@@ -56,8 +56,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A degraded answer is good to the SLO and counted apart; the breaker saw the failure all the same.
     println!();
     for guard in plimsoll.guards() {
-        let degraded: u64 =
-            guard.outcomes().filter(|(outcome, _)| *outcome == Outcome::Degraded).map(|(_, n)| n).sum();
+        let degraded: u64 = guard.outcomes().filter(|(outcome, _)| *outcome == Outcome::Degraded).map(|(_, n)| n).sum();
         println!("guard {:<8} answered {degraded} calls by its fallback", guard.name());
     }
     Ok(())

@@ -52,7 +52,9 @@ pub fn parse() -> Result<Option<Args>, lexopt::Error> {
 fn number(parser: &mut lexopt::Parser, option: &str, range: RangeInclusive<u64>) -> Result<u64, lexopt::Error> {
     let given = parser.value()?.string()?;
     let (least, most) = (range.start(), range.end());
-    given.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
-        format!("{option} is {given:?}: write a whole number from {least} to {most}").into()
-    })
+    given
+        .parse()
+        .ok()
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| format!("{option} is {given:?}: write a whole number from {least} to {most}").into())
 }

@@ -80,8 +80,7 @@ pub fn alerts(events: &[Event], start: Timestamp) -> Vec<Alert> {
             alerts.push(Alert { slo, severity, fired_at_ms: at, resolved_at_ms: None, which });
         } else if *state == "resolved" {
             let open = |alert: &&mut Alert| {
-                alert.resolved_at_ms.is_none()
-                    && (alert.slo, alert.severity, &alert.which) == (*slo, *severity, &which)
+                alert.resolved_at_ms.is_none() && (alert.slo, alert.severity, &alert.which) == (*slo, *severity, &which)
             };
             if let Some(alert) = alerts.iter_mut().rev().find(open) {
                 alert.resolved_at_ms = Some(at);

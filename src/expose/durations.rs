@@ -29,6 +29,7 @@ pub(super) struct Ladder {
     /// Ascending; the last bucket, over all of them, has no bound.
     bounds: Vec<u64>,
     /// As Prometheus writes them, in seconds.
+    #[cfg(feature = "prometheus")]
     pub(super) labels: Vec<String>,
     thresholds: Vec<u64>,
     /// The segment of each bucket: how many thresholds lie below it.
@@ -45,8 +46,13 @@ impl Ladder {
         bounds.dedup();
         let segment = |below: Option<u64>| below.map_or(0, |below| thresholds.partition_point(|t| *t <= below));
         let segments = std::iter::once(None).chain(bounds.iter().copied().map(Some)).map(segment).collect();
-        let labels = bounds.iter().map(|bound| label(seconds(*bound))).collect();
-        Self { bounds, labels, thresholds, segments }
+        Self {
+            #[cfg(feature = "prometheus")]
+            labels: bounds.iter().map(|bound| label(seconds(*bound))).collect(),
+            bounds,
+            thresholds,
+            segments,
+        }
     }
 
     /// The bounds in seconds.
@@ -55,12 +61,19 @@ impl Ladder {
         self.bounds.iter().copied().map(seconds).collect()
     }
 
+    /// The smallest and the largest latency of a bucket, in nanoseconds.
+    fn range(&self, bucket: usize) -> (f64, f64) {
+        let low = bucket.checked_sub(1).map_or(0.0, |below| self.bounds[below] as f64 + 1.0);
+        (low, self.bounds.get(bucket).map_or(f64::MAX, |bound| *bound as f64))
+    }
+
     /// Nothing, counted.
     pub(super) fn empty(&self) -> Durations {
         Durations {
             seen: vec![(0, 0.0); self.segments.len()],
             counted: vec![0; self.thresholds.len() + 1],
             segments: self.segments.clone(),
+            #[cfg(feature = "prometheus")]
             sum: 0,
         }
     }
@@ -99,6 +112,7 @@ pub(super) struct Durations {
     counted: Vec<u64>,
     segments: Vec<usize>,
     /// Nanoseconds.
+    #[cfg(feature = "prometheus")]
     sum: u64,
 }
 
@@ -118,10 +132,14 @@ impl Durations {
                 self.counted[*segment] = self.counted[*segment].saturating_add(*n);
             }
         }
-        self.sum = self.sum.wrapping_add(snapshot.sum);
+        #[cfg(feature = "prometheus")]
+        {
+            self.sum = self.sum.wrapping_add(snapshot.sum);
+        }
     }
 
     /// How many calls there were.
+    #[cfg(feature = "prometheus")]
     pub(super) fn count(&self) -> u64 {
         self.counted.iter().sum()
     }
@@ -147,31 +165,45 @@ impl Durations {
         })
     }
 
-    /// Adds to `published` (by bucket) what came since, as far as the cells count it, and calls `each` with so many
-    /// calls of so many seconds. Calls that are seen but not counted yet are left for the next time.
-    pub(super) fn publish(&self, published: &mut Vec<u64>, mut each: impl FnMut(f64, u64)) {
-        published.resize(self.seen.len(), 0);
+    /// Adds to `given` what came since, as far as the cells count it, and calls `each` with so many seconds, so many
+    /// times. Calls that are seen but not counted yet are left for the next time.
+    pub(super) fn publish(&self, ladder: &Ladder, given: &mut Vec<Given>, mut each: impl FnMut(f64, u64)) {
+        given.resize(self.seen.len(), Given::default());
         let mut room = self.counted.clone();
-        for (n, segment) in published.iter().zip(&self.segments) {
-            room[*segment] = room[*segment].saturating_sub(*n);
+        for (given, segment) in given.iter().zip(&self.segments) {
+            room[*segment] = room[*segment].saturating_sub(given.calls);
         }
-        for (index, (seen, sum)) in self.seen.iter().enumerate() {
+        for (index, ((seen, sum), given)) in self.seen.iter().zip(given).enumerate() {
             let room = &mut room[self.segments[index]];
-            let more = seen.saturating_sub(published[index]).min(*room);
+            let more = seen.saturating_sub(given.calls).min(*room);
             if more > 0 {
                 *room -= more;
-                published[index] += more;
-                each(sum / *seen as f64 / 1e9, more);
+                given.calls += more;
+                // What makes the sum right; but never a value of another bucket.
+                let due = sum / *seen as f64 * given.calls as f64 - given.sum;
+                let (low, high) = ladder.range(index);
+                let value = (due / more as f64).clamp(low, high);
+                given.sum += value * more as f64;
+                each(value / 1e9, more);
             }
         }
     }
 }
 
+/// What of a bucket was handed on, in calls and in the sum of their latencies (nanoseconds).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Given {
+    calls: u64,
+    sum: f64,
+}
+
+#[cfg(feature = "prometheus")]
 fn seconds(nanos: u64) -> f64 {
     nanos as f64 / 1e9
 }
 
 /// A bound as Prometheus 3 writes it, which 2 takes as it is: `1.0`, `0.25`, `5e-05`.
+#[cfg(feature = "prometheus")]
 fn label(seconds: f64) -> String {
     if seconds >= 1e-4 {
         return format!("{seconds:?}");

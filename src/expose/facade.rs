@@ -2,7 +2,7 @@
 
 use super::Kept;
 use super::catalogue::{Extent, Shown};
-use super::durations::{Durations, Ladder};
+use super::durations::{Durations, Given, Ladder};
 use super::families::{ALL, Family, Kind, Labels, Sink, walk};
 use crate::registry::Plimsoll;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
@@ -38,7 +38,7 @@ pub(super) struct Facade {
     extent: Extent,
     handles: Vec<Handle>,
     /// By family of histograms and SLO: the calls that the recorder has been given, by bucket.
-    given: Vec<(&'static str, Vec<Vec<u64>>)>,
+    given: Vec<(&'static str, Vec<Vec<Given>>)>,
 }
 
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Facade {
         walk(shown, &mut Publisher { facade: self, recorder, family: ALL[0], next: 0 });
     }
 
-    fn given(&mut self, family: &'static str, slo: usize) -> &mut Vec<u64> {
+    fn given(&mut self, family: &'static str, slo: usize) -> &mut Vec<Given> {
         let index = self.given.iter().position(|(name, _)| *name == family).unwrap_or_else(|| {
             self.given.push((family, Vec::new()));
             self.given.len() - 1
@@ -128,11 +128,11 @@ impl Sink for Publisher<'_> {
         }
     }
 
-    fn histogram(&mut self, labels: Labels<'_>, slo: usize, _: &Ladder, durations: &Durations) {
+    fn histogram(&mut self, labels: Labels<'_>, slo: usize, ladder: &Ladder, durations: &Durations) {
         let Handle::Histogram(histogram) = self.handle(labels) else { return };
         let histogram = histogram.clone();
         let given = self.facade.given(self.family.name, slo);
-        durations.publish(given, |seconds, n| {
+        durations.publish(ladder, given, |seconds, n| {
             histogram.record_many(seconds, usize::try_from(n).unwrap_or(usize::MAX));
         });
     }

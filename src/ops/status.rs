@@ -89,7 +89,7 @@ fn one_slo(page: &mut String, slo: &SloHandle, now: Timestamp) {
         );
     }
     let ended = slo.outcomes().filter(|(_, n)| *n > 0);
-    let ended: Vec<String> = ended.map(|(outcome, n)| format!("{} {}", count(n), outcome_word(outcome))).collect();
+    let ended: Vec<String> = ended.map(|(outcome, n)| format!("{} {}", outcome_word(outcome), count(n))).collect();
     if !ended.is_empty() {
         _ = writeln!(page, "  since the start: {}", ended.join(", "));
     }
@@ -141,7 +141,9 @@ fn one_objective(
             Err(_) if good + bad == 0 => "nothing happened".to_owned(),
             Err(insufficient) => format!("too few events to say (of {} needed)", insufficient.needed),
         };
-        let known = if reading.coverage < 0.995 {
+        let known = if reading.coverage < 0.01 {
+            " (hardly any of it seen yet)".to_owned()
+        } else if reading.coverage < 0.995 {
             format!(" (only {:.0} % of it seen yet)", reading.coverage * 100.0)
         } else {
             String::new()
@@ -200,15 +202,15 @@ fn wall(time: std::time::SystemTime, format: &str) -> String {
 const fn outcome_word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Success => "succeeded",
-        Outcome::Slow => "were slow",
+        Outcome::Slow => "slow",
         Outcome::Failure(_) => "failed",
         Outcome::TimedOut => "timed out",
-        Outcome::Abandoned => "were abandoned",
+        Outcome::Abandoned => "abandoned",
         Outcome::Panicked => "panicked",
         Outcome::BodyError => "broke off",
-        Outcome::Rejected => "were refused",
-        Outcome::Shed => "were shed",
-        Outcome::Degraded => "were answered otherwise",
+        Outcome::Rejected => "refused",
+        Outcome::Shed => "shed",
+        Outcome::Degraded => "answered otherwise",
     }
 }
 
@@ -220,6 +222,6 @@ const fn reason_word(reason: Reason) -> &'static str {
         Reason::ForcedOpen => "while forced open",
         Reason::NotReady => "because the service was not ready",
         Reason::FallbackLimit => "because too many fallbacks were under way",
-        Reason::Failed => "because the call failed",
+        Reason::Failed => "because the call had failed",
     }
 }
