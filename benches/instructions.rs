@@ -6,6 +6,7 @@
 //! Collection is switched on by entering [`measured`] and dumped when it is left, so that start-up (the calibration of
 //! the clock takes as long as it takes) is in no count. A row is the median of several dumps: one in which a window
 //! happened to roll does not matter.
+#![allow(clippy::disallowed_methods)] // it counts clocks
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a bench that cannot go on stops
 
 mod common;
@@ -16,7 +17,7 @@ use std::fmt::Write;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, fs};
 
 /// Calls to a dump, and dumps to a row.
@@ -39,6 +40,16 @@ fn rows(mut row: impl FnMut(&'static str, &mut dyn FnMut())) {
 
     let mut echo = common::Echo;
     row("floor: empty tower call", &mut || _ = black_box(call(&mut echo, black_box(0))));
+
+    let clock = quanta::Clock::new();
+    row("floor: two readings of quanta and their difference", &mut || {
+        let begun = black_box(&clock).raw();
+        black_box(clock.delta_as_nanos(begun, clock.raw()));
+    });
+    row("floor: two Instant::now", &mut || {
+        black_box(Instant::now());
+        black_box(Instant::now());
+    });
 
     let guard = common::sli();
     row("sli, success", &mut || admit(black_box(&guard)).success());
@@ -116,8 +127,8 @@ fn count(rows: usize) -> Vec<f64> {
     let folder = env::temp_dir().join(format!("plimsoll-instructions-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder for dumps");
     let run = Command::new("valgrind")
-        .args(["--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*instructions*measured*"])
-        .args(["--dump-after=*instructions*measured*", "--quiet"])
+        .args(["--tool=callgrind", "--collect-atstart=no", "--toggle-collect=instructions::measured"])
+        .args(["--dump-after=instructions::measured", "--quiet"])
         .arg(format!("--callgrind-out-file={}", folder.join("dump").display()))
         .arg(env::current_exe().expect("a path to itself"))
         .env(UNDER_VALGRIND, "1")

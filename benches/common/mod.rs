@@ -1,5 +1,5 @@
 //! What the benches share: the guards that are measured, one thread to a core, and polling without a runtime.
-#![allow(dead_code)] // no bench needs all of it
+#![allow(dead_code, unreachable_pub)] // no bench needs all of it
 
 use plimsoll::{
     Breaker, FallbackValue, Guard, GuardLayer, GuardService, Outcome, Permit, Plimsoll, ResultClassifier, Slo,
