@@ -9,6 +9,7 @@ mod breaker_outage;
 mod budget;
 mod declare;
 mod declare_refused;
+mod property_windows;
 mod quantiles;
 mod recording;
 mod rig;
