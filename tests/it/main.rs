@@ -9,6 +9,8 @@ mod breaker_outage;
 mod budget;
 mod declare;
 mod declare_refused;
+mod naive_breaker;
+mod property_breaker;
 mod property_windows;
 mod quantiles;
 mod recording;
