@@ -81,7 +81,7 @@ impl Meter {
 
     pub(crate) fn record(&self, outcome: Outcome, latency: Duration) {
         self.tick_if_due(self.hub.clock.now());
-        self.by_hand().record(crate::record::slots::current(), outcome, crate::time::nanos(latency));
+        self.by_hand().record(crate::record::slots::current(), outcome.row(), crate::time::nanos(latency));
     }
 
     pub(crate) fn count(&self, outcome: Outcome, n: u64) {
@@ -176,10 +176,10 @@ impl Meter {
 
     /// The window that the budget is kept over: the period, or the calendar month so far.
     pub(crate) fn period(&self) -> Window {
-        Window::of(match self.slo.period() {
-            Period::CalendarMonth => crate::time::month_so_far(self.hub.clock.wall()),
-            period => period.nominal(),
-        })
+        let wall = self.hub.clock.wall();
+        let begun = self.slo.period().start(wall);
+        // A clock that stands before the beginning of its own month is in no month.
+        Window::of(wall.duration_since(begun).unwrap_or_default())
     }
 
     pub(crate) fn sources(&self) -> Vec<&'static Recorder> {

@@ -9,9 +9,8 @@ mod run;
 
 pub use builder::GuardBuilder;
 pub use permit::Permit;
-pub(crate) use permit::Refusal;
 #[cfg(feature = "tower")]
-pub(crate) use permit::{FailedOver, FallbackPlace};
+pub(crate) use permit::{FailedOver, FallbackPlace, Refusal};
 pub use run::GuardError;
 pub(crate) use {core::GuardCore, hub::Hub, meter::Meter};
 
@@ -47,7 +46,7 @@ impl Guard {
     /// The [`Rejection`] says why not, and when to come back. It is counted.
     #[inline]
     pub fn admit(&self) -> Result<Permit, Rejection> {
-        self.core.admit().map_err(Refusal::reject)
+        self.core.admit()
     }
 
     /// The breaker's state; closed if there is no breaker.

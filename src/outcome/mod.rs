@@ -25,12 +25,12 @@ pub enum FailureClass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
+    /// It failed.
+    Failure(FailureClass),
     /// It succeeded.
     Success,
     /// It succeeded, but took longer than the guard's slow threshold. Set by the recorder.
     Slow,
-    /// It failed.
-    Failure(FailureClass),
     /// Somebody waited long enough and gave up on it, and said so.
     TimedOut,
     /// Its future, permit or body was dropped before it ended.
@@ -47,17 +47,27 @@ pub enum Outcome {
     Degraded,
 }
 
+/// An [`Outcome`] by its number, as the hot path passes it on: told once, by a caller that mostly knows it at compile
+/// time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row(pub(crate) u8);
+
+impl Row {
+    pub(crate) const SUCCESS: Self = Outcome::Success.row();
+    pub(crate) const SLOW: Self = Outcome::Slow.row();
+}
+
 impl Outcome {
     /// How many outcomes there are, failure classes counted apart.
     pub(crate) const COUNT: usize = 12;
 
     /// Every outcome, in the order of their indices.
     pub const ALL: [Self; Self::COUNT] = [
-        Self::Success,
-        Self::Slow,
         Self::Failure(FailureClass::Server),
         Self::Failure(FailureClass::Transport),
         Self::Failure(FailureClass::Client),
+        Self::Success,
+        Self::Slow,
         Self::TimedOut,
         Self::Abandoned,
         Self::Panicked,
@@ -72,13 +82,13 @@ impl Outcome {
 
     /// The row of cells it is counted in.
     #[inline]
-    pub(crate) const fn index(self) -> usize {
-        match self {
-            Self::Success => 0,
-            Self::Slow => 1,
-            Self::Failure(FailureClass::Server) => 2,
-            Self::Failure(FailureClass::Transport) => 3,
-            Self::Failure(FailureClass::Client) => 4,
+    pub(crate) const fn row(self) -> Row {
+        Row(match self {
+            Self::Failure(FailureClass::Server) => 0,
+            Self::Failure(FailureClass::Transport) => 1,
+            Self::Failure(FailureClass::Client) => 2,
+            Self::Success => 3,
+            Self::Slow => 4,
             Self::TimedOut => 5,
             Self::Abandoned => 6,
             Self::Panicked => 7,
@@ -86,7 +96,7 @@ impl Outcome {
             Self::Rejected => 9,
             Self::Shed => 10,
             Self::Degraded => 11,
-        }
+        })
     }
 
     /// Whether the call was refused before anything was done for it, and so took no time.

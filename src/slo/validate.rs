@@ -220,12 +220,12 @@ fn reachable(at: &str, slo: &Slo, objective: &Objective) -> Result<(), Error> {
     };
     Err(Error::unreachable(format!(
         "{at}, objective \"{}\": the {} alert over {} at {} can never fire, for at a target of {target} a total outage \
-         burns at {:.6}: write `.reachable_alerts()` to lower such factors, or `.alerts(…)` with factors of at most {}",
+         burns at {}: write `.reachable_alerts()` to lower such factors, or `.alerts(…)` with factors of at most {}",
         objective.name(),
         alert.severity(),
         windows(&alert),
         alert.factor(),
-        target.largest_burn(),
+        (target.largest_burn() * 1e4).round() / 1e4,
         largest_factor(target)
     )))
 }

@@ -61,17 +61,15 @@ impl History {
             tick: column.slices.map_or(0, |(length, _)| now.as_nanos() / nanos(length).max(1)),
             ..Slices::default()
         });
-        Self {
-            next: AtomicU64::new(ring.next_tick().as_nanos()),
-            inner: Mutex::new(Inner {
-                slices: slices.collect(),
-                scratch: Scratch { counters: Vec::with_capacity(2 * columns.len()), ..Scratch::default() },
-                columns,
-                sources: Vec::new(),
-                latency: LatencyRing::new(step, now),
-                ring,
-            }),
-        }
+        let inner = Inner {
+            slices: slices.collect(),
+            scratch: Scratch { counters: Vec::with_capacity(2 * columns.len()), ..Scratch::default() },
+            columns,
+            sources: Vec::new(),
+            latency: LatencyRing::new(step, now),
+            ring,
+        };
+        Self { next: AtomicU64::new(inner.next_tick().as_nanos()), inner: Mutex::new(inner) }
     }
 
     /// Adds a recorder, which must not have counted anything yet.
@@ -93,18 +91,18 @@ impl History {
     pub(crate) fn try_roll(&self, now: Timestamp) -> bool {
         // The lock is the one compare-and-swap of a roll: a request never waits for it.
         let Some(mut inner) = self.inner.try_lock() else { return false };
-        if now < inner.ring.next_tick() {
+        if now < inner.next_tick() {
             return false;
         }
         inner.roll(now);
-        self.next.store(inner.ring.next_tick().as_nanos(), Ordering::Relaxed);
+        self.next.store(inner.next_tick().as_nanos(), Ordering::Relaxed);
         true
     }
 
     fn rolled<T>(&self, now: Timestamp, read: impl FnOnce(&mut Inner) -> T) -> T {
         let mut inner = self.inner.lock();
         inner.roll(now);
-        self.next.store(inner.ring.next_tick().as_nanos(), Ordering::Relaxed);
+        self.next.store(inner.next_tick().as_nanos(), Ordering::Relaxed);
         read(&mut inner)
     }
 
@@ -163,6 +161,15 @@ impl Inner {
         };
         let tally = Tally { good: since(2 * column), bad: since(2 * column + 1), excluded: 0 };
         Reading { window, tally, coverage }
+    }
+
+    /// When the ring wants to be rolled, or a slice ends: its length need not be a multiple of the ring's step.
+    fn next_tick(&self) -> Timestamp {
+        let ends = self.slices.iter().zip(&self.columns).filter_map(|(slices, column)| {
+            let (length, _) = column.slices?;
+            Some(Timestamp::from_nanos((slices.tick + 1).saturating_mul(nanos(length))))
+        });
+        ends.fold(self.ring.next_tick(), Timestamp::min)
     }
 
     /// Brings everything up to `now`; `scratch` then holds the counters as they stand.
