@@ -55,6 +55,16 @@ fn every_series_is_there_at_zero_before_the_first_call() {
         ("declaration", &slo.declaration().declaration()),
     ];
     assert_eq!(read.value("plimsoll_slo_info", &info), 1.0);
+
+    // What is declared after a scrape is there in the next, among what was there before.
+    let late = plimsoll.declare(Slo::new("late").success(99.0)).unwrap();
+    late.guard().build().unwrap();
+    late.count(2, 1);
+    let read = Exposition::read(&plimsoll.render_own());
+    assert_eq!(read.value("plimsoll_slo_info", &info), 1.0);
+    assert_eq!(read.value(COUNT, &[("slo", "late")]), 3.0);
+    assert_eq!(read.value(COUNT, &[("slo", "checkout")]), 0.0);
+    assert_eq!(read.all("plimsoll_in_flight", &[]).count(), 3);
 }
 
 #[test]
