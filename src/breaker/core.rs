@@ -51,6 +51,25 @@ impl State {
             Self::WouldBeOpen => "would_be_open",
         }
     }
+
+    /// Whether a breaker can go from this state straight to `to`: which changes are exported.
+    #[cfg(feature = "metrics")]
+    pub(crate) const fn may_become(self, to: Self) -> bool {
+        use State::{Closed, ForcedClosed, ForcedOpen, HalfOpen, Open, Ramping, WouldBeOpen};
+        match (self, to) {
+            // By itself.
+            (Closed, Open | WouldBeOpen)
+            | (Open, HalfOpen)
+            | (HalfOpen, Open | Ramping)
+            | (Ramping, Open)
+            // By an operator's hand; and closed by itself from half-open (without a ramp) and ramping.
+            | (ForcedOpen, Ramping | ForcedClosed)
+            | (Open | HalfOpen | Ramping | WouldBeOpen | ForcedOpen | ForcedClosed, Closed)
+            | (Closed | Open | HalfOpen | Ramping | WouldBeOpen, ForcedOpen | ForcedClosed)
+            | (ForcedClosed, ForcedOpen) => true,
+            _ => false,
+        }
+    }
 }
 
 /// Who decides.

@@ -6,6 +6,8 @@ use crate::breaker::Watched;
 use crate::budget::{self, Budget, BurnRate, InsufficientData};
 use crate::events::EventKind;
 use crate::outcome::{Accounting, Outcome, Tally};
+#[cfg(feature = "metrics")]
+use crate::record::Mapping;
 use crate::record::{Lane, Recorder};
 use crate::slo::{Objective, Period, Slo};
 use crate::time::Timestamp;
@@ -118,6 +120,7 @@ impl Meter {
                 objective: edge.alert.name.to_string(),
                 severity: edge.alert.severity.as_str(),
                 state: edge.transition.as_str(),
+                long: edge.alert.long.length(),
                 why: why(&edge),
             };
             self.hub.events.emit(now, kind);
@@ -132,6 +135,18 @@ impl Meter {
     pub(crate) fn reading(&self, objective: usize, window: Window, now: Timestamp) -> Reading {
         self.tick_if_due(now);
         self.history.read(objective, window, now)
+    }
+
+    /// Many readings of one moment.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn readings(&self, wanted: impl IntoIterator<Item = (usize, Window)>, now: Timestamp) -> Vec<Reading> {
+        self.history.read_each(wanted, now)
+    }
+
+    /// Every recorder, with the objectives resolved against its cells.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn each_source(&self, each: impl FnMut(&'static Recorder, &[Mapping])) {
+        self.history.each_source(each);
     }
 
     pub(crate) fn total(&self, objective: usize, now: Timestamp) -> Tally {

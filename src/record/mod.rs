@@ -278,6 +278,12 @@ impl Recorder {
         edges
     }
 
+    /// What the latency classes are told apart by: ascending, in nanoseconds; class `c` exceeded the first `c`.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn thresholds(&self) -> &[u64] {
+        &self.thresholds
+    }
+
     /// `lane`, resolved against these cells.
     pub(crate) fn mapping(&self, lane: &Lane) -> Mapping {
         let verdicts = Outcome::ALL.iter().flat_map(|outcome| {

@@ -108,16 +108,21 @@ impl History {
 
     /// The events (or slices) of a column over a window. Excluded events are not remembered by window.
     pub(crate) fn read(&self, column: usize, window: Window, now: Timestamp) -> Reading {
-        self.rolled(now, |inner| {
-            let Inner { ring, scratch, .. } = inner;
-            let coverage = ring.at(window.length(), now, &scratch.counters, &mut scratch.base);
-            let since = |index: usize| {
-                let (now, then) = (scratch.counters.get(index), scratch.base.get(index));
-                now.zip(then).map_or(0, |(now, then)| now.saturating_sub(*then))
-            };
-            let tally = Tally { good: since(2 * column), bad: since(2 * column + 1), excluded: 0 };
-            Reading { window, tally, coverage }
-        })
+        self.rolled(now, |inner| inner.read(column, window, now))
+    }
+
+    /// Many readings of one moment, in the order in which they are wanted.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn read_each(&self, wanted: impl IntoIterator<Item = (usize, Window)>, now: Timestamp) -> Vec<Reading> {
+        self.rolled(now, |inner| wanted.into_iter().map(|(column, window)| inner.read(column, window, now)).collect())
+    }
+
+    /// Every recorder, with the columns resolved against its cells.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn each_source(&self, mut each: impl FnMut(&'static Recorder, &[Mapping])) {
+        for (recorder, mappings) in &self.inner.lock().sources {
+            each(recorder, mappings);
+        }
     }
 
     /// All events of a column so far, excluded ones too.
@@ -153,6 +158,18 @@ impl Inner {
             Some(Timestamp::from_nanos((slices.tick + 1).saturating_mul(nanos(length))))
         });
         ends.fold(self.ring.next_tick(), Timestamp::min)
+    }
+
+    /// What a column counted over a window; rolled first.
+    fn read(&mut self, column: usize, window: Window, now: Timestamp) -> Reading {
+        let Self { ring, scratch, .. } = self;
+        let coverage = ring.at(window.length(), now, &scratch.counters, &mut scratch.base);
+        let since = |index: usize| {
+            let (now, then) = (scratch.counters.get(index), scratch.base.get(index));
+            now.zip(then).map_or(0, |(now, then)| now.saturating_sub(*then))
+        };
+        let tally = Tally { good: since(2 * column), bad: since(2 * column + 1), excluded: 0 };
+        Reading { window, tally, coverage }
     }
 
     /// Brings everything up to `now`; `scratch` then holds the counters as they stand.

@@ -9,7 +9,12 @@ mod breaker_outage;
 mod budget;
 mod declare;
 mod declare_refused;
+#[cfg(feature = "prometheus")]
+mod expose;
 mod naive_breaker;
+mod ops;
+#[cfg(feature = "axum")]
+mod prometheus;
 mod property_breaker;
 mod property_windows;
 mod quantiles;
@@ -17,5 +22,7 @@ mod recording;
 mod rig;
 mod slo_math;
 mod smoke;
+#[cfg(feature = "prometheus")]
+mod support;
 mod tidy;
 mod traffic;
