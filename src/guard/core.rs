@@ -143,10 +143,7 @@ impl GuardCore {
         let now = self.now();
         self.tick_if_due(now);
         let latency = now.nanos_since(started);
-        if self.gate.is_some() {
-            self.recorder.disown(outcome.row(), latency);
-        }
-        self.recorder.finish(slot(), epoch, outcome.row(), latency);
+        self.recorder.finish_unseen(slot(), epoch, outcome.row(), latency);
     }
 
     /// Counts a call that was never let in.
