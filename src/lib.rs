@@ -10,6 +10,8 @@ mod events;
 #[cfg(feature = "metrics")]
 mod expose;
 mod guard;
+#[cfg(feature = "tower")]
+mod layer;
 mod names;
 pub mod ops;
 mod outcome;
@@ -26,6 +28,8 @@ pub use budget::{Budget, BurnRate, InsufficientData, burn_rate, exceeds};
 pub use error::Error;
 pub use events::{Event, EventKind};
 pub use guard::{Guard, GuardBuilder, GuardError, Permit};
+#[cfg(feature = "tower")]
+pub use layer::*;
 pub use outcome::*;
 pub use registry::{ObjectiveHandle, Plimsoll, SloHandle};
 pub use slo::{AlertWindow, BudgetPolicy, Objective, Period, Severity, Slo, Target, formulas};

@@ -14,6 +14,7 @@ use crate::record::{Lane, Recorder};
 use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering};
 use crate::time::{Timestamp, nanos};
 use crossbeam_utils::CachePadded;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::task::Waker;
 use std::time::Duration;
@@ -46,7 +47,8 @@ pub(crate) struct Gate {
     /// The sum of the shares of all calls that met a ramp.
     ramped: AtomicU64,
     control: Mutex<Control>,
-    wakers: Mutex<Vec<Waker>>,
+    /// By ticket, and the last ticket given out.
+    wakers: Mutex<(BTreeMap<u64, Waker>, u64)>,
     report: Report,
 }
 
@@ -99,7 +101,7 @@ impl Gate {
             consecutive_limit: config.consecutive.unwrap_or(u32::MAX),
             ramped: AtomicU64::new(0),
             control: Mutex::new(control),
-            wakers: Mutex::new(Vec::new()),
+            wakers: Mutex::new((BTreeMap::new(), 0)),
             report,
         };
         gate.publish(&gate.control.lock());
@@ -167,22 +169,38 @@ impl Gate {
         Rejection::new(self.guard, reason, retry_after)
     }
 
-    /// Whether a call would be refused at `now`, as far as can be said without deciding.
-    pub(crate) fn is_refusing(&self, now: Timestamp) -> bool {
+    /// What a call would be refused with, as far as can be said without deciding. The clock is read only where it
+    /// matters.
+    #[cfg(feature = "tower")]
+    pub(crate) fn refuses(&self, now: impl FnOnce() -> Timestamp) -> Option<Rejection> {
+        let state = self.hot.word.load(Ordering::Acquire) & STATE;
+        let reason = match state {
+            FORCED_OPEN => return Some(self.refusal(Reason::ForcedOpen, Rejection::NEVER)),
+            OPEN => Reason::Open,
+            HALF_OPEN => Reason::Probing,
+            _ => return None,
+        };
         let until = Timestamp::from_nanos(self.hot.refuses_until.load(Ordering::Acquire));
-        match self.hot.word.load(Ordering::Acquire) & STATE {
-            FORCED_OPEN => true,
-            OPEN | HALF_OPEN => now < until,
-            _ => false,
-        }
+        let now = now();
+        (now < until).then(|| self.refusal(reason, until.nanos_since(now)))
     }
 
-    /// Wakes `waker` when the breaker changes its state. Ask [`is_refusing`](Self::is_refusing) once more afterwards.
-    pub(crate) fn wake_on_change(&self, waker: &Waker) {
+    /// Wakes `waker` when the breaker changes its state, in the place of the one that `wait` stood for. Ask
+    /// [`refuses`](Self::refuses) once more afterwards.
+    #[cfg(feature = "tower")]
+    pub(crate) fn wake_on_change(&'static self, wait: &mut Option<Wait>, waker: &Waker) {
         let mut wakers = self.wakers.lock();
-        if !wakers.iter().any(|known| known.will_wake(waker)) {
-            wakers.push(waker.clone());
-        }
+        let ticket = match wait {
+            Some(wait) => wait.ticket,
+            None => {
+                wakers.1 += 1;
+                *wait = Some(Wait { gate: self, ticket: wakers.1 });
+                wakers.1
+            }
+        };
+        let old = wakers.0.insert(ticket, waker.clone());
+        drop(wakers);
+        drop(old);
     }
 
     /// Records the end of a call, and lets the breaker see it if the call was admitted in its present life.
@@ -297,8 +315,8 @@ impl Gate {
         self.publish(&control);
         drop(control);
         if let Some(transition) = transition {
-            let wakers = std::mem::take(&mut *self.wakers.lock());
-            wakers.into_iter().for_each(Waker::wake);
+            let wakers = std::mem::take(&mut self.wakers.lock().0);
+            wakers.into_values().for_each(Waker::wake);
             (self.report)(&transition, now);
         }
     }
@@ -343,6 +361,23 @@ impl Gate {
         let counts = self.control.lock().transitions;
         let pairs = State::ALL.iter().flat_map(|from| State::ALL.iter().map(move |to| (*from, *to)));
         pairs.filter(|(from, to)| from != to).map(|(from, to)| (from, to, counts[from as usize][to as usize])).collect()
+    }
+}
+
+/// Somebody's place among those who wait for the breaker to change; given back when dropped.
+#[cfg(feature = "tower")]
+#[derive(Debug)]
+pub(crate) struct Wait {
+    gate: &'static Gate,
+    ticket: u64,
+}
+
+#[cfg(feature = "tower")]
+impl Drop for Wait {
+    fn drop(&mut self) {
+        // Wakers are dropped with no lock held: theirs is foreign code.
+        let waker = self.gate.wakers.lock().0.remove(&self.ticket);
+        drop(waker);
     }
 }
 

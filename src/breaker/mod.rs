@@ -16,5 +16,7 @@ pub(crate) use control::Watched;
 pub use core::State;
 pub(crate) use core::{Mode, Ticket, Transition};
 pub(crate) use gate::Gate;
+#[cfg(feature = "tower")]
+pub(crate) use gate::Wait;
 pub use rejection::{Reason, Rejection};
 pub use trip::Why;

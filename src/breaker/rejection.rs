@@ -19,10 +19,12 @@ pub enum Reason {
     NotReady,
     /// Too many fallbacks are under way.
     FallbackLimit,
+    /// The call was let through and failed. Only a fallback that is asked on failure too is told this.
+    Failed,
 }
 
 impl Reason {
-    /// Every reason.
+    /// Every reason to refuse a call.
     pub const ALL: [Self; 6] =
         [Self::Open, Self::Probing, Self::Ramping, Self::ForcedOpen, Self::NotReady, Self::FallbackLimit];
 
@@ -35,6 +37,7 @@ impl Reason {
             Self::ForcedOpen => "forced_open",
             Self::NotReady => "not_ready",
             Self::FallbackLimit => "fallback_limit",
+            Self::Failed => "failed",
         }
     }
 }
@@ -83,6 +86,7 @@ impl fmt::Display for Rejection {
             Reason::ForcedOpen => "its circuit breaker is forced open",
             Reason::NotReady => "its service was not ready when the circuit breaker let calls through again",
             Reason::FallbackLimit => "too many fallbacks are under way",
+            Reason::Failed => return write!(f, "{guard} let the call through, and it failed"),
         };
         write!(f, "{guard} refused the call: {why}")?;
         match self.retry_after() {

@@ -6,6 +6,8 @@ use super::meter::Meter;
 use crate::breaker::{Breaker, Gate};
 use crate::error::Error;
 use crate::events::EventKind;
+#[cfg(feature = "tower")]
+use crate::time::Clock;
 use std::hash::{BuildHasher, RandomState};
 
 /// Fallbacks that may be under way at once, unless said otherwise.
@@ -61,8 +63,9 @@ impl<F> GuardBuilder<F> {
 
     /// Replaces the fallback.
     #[cfg(feature = "tower")]
-    pub(crate) fn with_fallback<G>(self, fallback: G) -> GuardBuilder<G> {
-        let Self { meter, name, breaker, fallback_limit, .. } = self;
+    pub(crate) fn map_fallback<G>(self, map: impl FnOnce(F, &Clock) -> G) -> GuardBuilder<G> {
+        let Self { meter, name, breaker, fallback_limit, fallback, .. } = self;
+        let fallback = map(fallback, &meter.hub.clock);
         GuardBuilder { meter, name, breaker, fallback_limit, fallback, has_fallback: true }
     }
 

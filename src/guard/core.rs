@@ -98,11 +98,15 @@ impl GuardCore {
         Refusal::new(self, now, rejection)
     }
 
-    /// Refuses a call for a reason that is not the breaker's.
+    /// Refuses a call to a service that was not asked to get ready: for the breaker's reason, if it would refuse too.
     #[cfg(feature = "tower")]
-    pub(crate) fn refuse_for(&'static self, reason: Reason) -> Refusal {
-        let rejection = Rejection::new(self.name, reason, 0);
-        self.refuse(self.now(), rejection)
+    pub(crate) fn refuse_unready(&'static self) -> Refusal {
+        let now = self.now();
+        self.tick_if_due(now);
+        let reason = Reason::NotReady;
+        let unready = Rejection::new(self.name, reason, 0);
+        let rejection = self.gate.as_ref().and_then(|gate| gate.refuses(|| now));
+        self.refuse(now, rejection.unwrap_or(unready))
     }
 
     #[cfg(feature = "tower")]
@@ -167,7 +171,7 @@ impl GuardCore {
 
     /// Makes room for first-byte latencies.
     #[cfg(feature = "http")]
-    pub(super) fn expect_first_bytes(&self) {
+    pub(crate) fn expect_first_bytes(&self) {
         self.first_byte.get_or_init(|| Box::leak(Box::new(Recorder::new(&[], None))));
     }
 

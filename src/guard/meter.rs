@@ -120,6 +120,7 @@ impl Meter {
                 objective: edge.alert.name.to_string(),
                 severity: edge.alert.severity.as_str(),
                 state: edge.transition.as_str(),
+                long: edge.alert.long.length(),
                 why: why(&edge),
             };
             self.hub.events.emit(now, kind);

@@ -57,6 +57,11 @@ impl Permit {
         self.core.first_byte(self.elapsed());
     }
 
+    #[cfg(feature = "tower")]
+    pub(crate) fn core(&self) -> &'static GuardCore {
+        self.core
+    }
+
     /// The call failed, and a fallback is asked to answer in its place: the breaker sees the failure now, the SLI sees
     /// what becomes of it.
     #[cfg(feature = "tower")]

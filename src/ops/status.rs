@@ -222,5 +222,6 @@ const fn reason_word(reason: Reason) -> &'static str {
         Reason::ForcedOpen => "while forced open",
         Reason::NotReady => "because the service was not ready",
         Reason::FallbackLimit => "because too many fallbacks were under way",
+        Reason::Failed => "because the call had failed",
     }
 }

@@ -25,12 +25,12 @@ pub enum FailureClass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It failed.
-    Failure(FailureClass),
     /// It succeeded.
     Success,
     /// It succeeded, but took longer than the guard's slow threshold. Set by the recorder.
     Slow,
+    /// It failed.
+    Failure(FailureClass),
     /// Somebody waited long enough and gave up on it, and said so.
     TimedOut,
     /// Its future, permit or body was dropped before it ended.
@@ -63,11 +63,11 @@ impl Outcome {
 
     /// Every outcome, in the order of their indices.
     pub const ALL: [Self; Self::COUNT] = [
+        Self::Success,
+        Self::Slow,
         Self::Failure(FailureClass::Server),
         Self::Failure(FailureClass::Transport),
         Self::Failure(FailureClass::Client),
-        Self::Success,
-        Self::Slow,
         Self::TimedOut,
         Self::Abandoned,
         Self::Panicked,
@@ -84,11 +84,11 @@ impl Outcome {
     #[inline]
     pub(crate) const fn row(self) -> Row {
         Row(match self {
-            Self::Failure(FailureClass::Server) => 0,
-            Self::Failure(FailureClass::Transport) => 1,
-            Self::Failure(FailureClass::Client) => 2,
-            Self::Success => 3,
-            Self::Slow => 4,
+            Self::Success => 0,
+            Self::Slow => 1,
+            Self::Failure(FailureClass::Server) => 2,
+            Self::Failure(FailureClass::Transport) => 3,
+            Self::Failure(FailureClass::Client) => 4,
             Self::TimedOut => 5,
             Self::Abandoned => 6,
             Self::Panicked => 7,

@@ -151,6 +151,15 @@ impl History {
 }
 
 impl Inner {
+    /// When the ring wants to be rolled, or a slice ends: its length need not be a multiple of the ring's step.
+    fn next_tick(&self) -> Timestamp {
+        let ends = self.slices.iter().zip(&self.columns).filter_map(|(slices, column)| {
+            let (length, _) = column.slices?;
+            Some(Timestamp::from_nanos((slices.tick + 1).saturating_mul(nanos(length))))
+        });
+        ends.fold(self.ring.next_tick(), Timestamp::min)
+    }
+
     /// What a column counted over a window; rolled first.
     fn read(&mut self, column: usize, window: Window, now: Timestamp) -> Reading {
         let Self { ring, scratch, .. } = self;
@@ -161,15 +170,6 @@ impl Inner {
         };
         let tally = Tally { good: since(2 * column), bad: since(2 * column + 1), excluded: 0 };
         Reading { window, tally, coverage }
-    }
-
-    /// When the ring wants to be rolled, or a slice ends: its length need not be a multiple of the ring's step.
-    fn next_tick(&self) -> Timestamp {
-        let ends = self.slices.iter().zip(&self.columns).filter_map(|(slices, column)| {
-            let (length, _) = column.slices?;
-            Some(Timestamp::from_nanos((slices.tick + 1).saturating_mul(nanos(length))))
-        });
-        ends.fold(self.ring.next_tick(), Timestamp::min)
     }
 
     /// Brings everything up to `now`; `scratch` then holds the counters as they stand.

@@ -1,0 +1,104 @@
+//! `HttpLayer`: puts an HTTP server's services behind a guard.
+
+use super::service::HttpService;
+use crate::error::Error;
+use crate::guard::{Guard, GuardBuilder};
+use crate::layer::fallback::{sealed, split};
+use crate::outcome::StatusClassifier;
+use std::fmt;
+use tower_layer::Layer;
+
+/// Puts the services of axum and hyper servers behind one guard: made by [`GuardBuilder::http`] or [`Guard::http`].
+///
+/// The service's error stays what it was. A refusal is a response: 503 with `Retry-After` in whole seconds, and a
+/// problem document (RFC 9457) with the members `guard`, `reason` and `retry_after_seconds`. A response is judged by
+/// its status, 5xx as a failure and 429 as degraded, unless [`classify`](Self::classify) says otherwise, and counts when
+/// its body is over ([`GuardBody`](super::GuardBody)).
+///
+/// A layer around a whole router also guards its fallback; `Router::route_layer` and `MethodRouter::layer` guard less.
+///
+/// ```
+/// # use axum::{Router, body::Body, http::Request, routing::get};
+/// # use plimsoll::{Breaker, Plimsoll, Slo};
+/// # use std::time::Duration;
+/// # use tower::ServiceExt;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let plimsoll = Plimsoll::new();
+/// let checkout = plimsoll.declare(Slo::new("checkout").success(99.95).latency(99.0, Duration::from_millis(500)))?;
+/// let layer = checkout.guard().breaker(Breaker::default()).http()?;
+/// let guard = layer.guard();
+/// let app: Router = Router::new().route("/checkout", get(|| async { "paid" })).layer(layer);
+///
+/// guard.force_open();
+/// let response = app.oneshot(Request::get("/checkout").body(Body::empty())?).await?;
+/// assert_eq!(response.status(), 503);
+/// assert!(response.headers().contains_key("retry-after"));
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct HttpLayer<F = (), C = StatusClassifier> {
+    guard: Guard,
+    fallback: F,
+    classifier: C,
+}
+
+impl<F, C> HttpLayer<F, C> {
+    /// The guard.
+    pub fn guard(&self) -> Guard {
+        self.guard
+    }
+
+    /// Says with another classifier what the head of a response, or the service's error, means.
+    ///
+    /// ```
+    /// # use axum::{body::Body, http::{Response, StatusCode}};
+    /// # use plimsoll::{FailureClass, Outcome, Plimsoll, Slo};
+    /// # use std::convert::Infallible;
+    /// # let plimsoll = Plimsoll::new();
+    /// # let files = plimsoll.declare(Slo::new("files").success(99.9))?;
+    /// let layer = files.guard().http()?.classify(|result: Result<&Response<Body>, &Infallible>| match result {
+    ///     Ok(response) if response.status().is_server_error() => Outcome::FAILURE,
+    ///     Ok(response) if response.status() == StatusCode::CONFLICT => Outcome::Failure(FailureClass::Client),
+    ///     _ => Outcome::Success,
+    /// });
+    /// # Ok::<(), plimsoll::Error>(())
+    /// ```
+    pub fn classify<D>(self, classifier: D) -> HttpLayer<F, D> {
+        HttpLayer { guard: self.guard, fallback: self.fallback, classifier }
+    }
+}
+
+impl<S, F: Clone, C: Clone> Layer<S> for HttpLayer<F, C> {
+    type Service = HttpService<S, F, C>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        HttpService::new(inner, self.guard, self.fallback.clone(), self.classifier.clone())
+    }
+}
+
+impl<F, C> fmt::Debug for HttpLayer<F, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpLayer").field("guard", &self.guard).finish_non_exhaustive()
+    }
+}
+
+impl<F: sealed::Sealed> GuardBuilder<F> {
+    /// Makes the guard and a layer for the HTTP services of a server: axum's routers, hyper's connections.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build); and an [`Error`] if the fallback cannot work.
+    pub fn http(self) -> Result<HttpLayer<F>, Error> {
+        let (guard, fallback) = split(self)?;
+        guard.core.expect_first_bytes();
+        Ok(HttpLayer { guard, fallback, classifier: StatusClassifier })
+    }
+}
+
+impl Guard {
+    /// A layer that puts the HTTP services of a server behind this guard.
+    pub fn http(&self) -> HttpLayer {
+        self.core.expect_first_bytes();
+        HttpLayer { guard: *self, fallback: (), classifier: StatusClassifier }
+    }
+}

@@ -1,0 +1,82 @@
+//! `HttpService`: an HTTP server's service behind a guard.
+
+use super::body::{GuardBody, is_bodyless};
+use super::future::HttpFuture;
+use crate::guard::Guard;
+use crate::layer::fallback::Fallback;
+use crate::layer::guarded::Guarded;
+use crate::outcome::Classify;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use std::fmt;
+use std::task::{Context, Poll};
+use tower_service::Service;
+
+/// An HTTP service behind a guard, made by [`HttpLayer`](super::HttpLayer).
+///
+/// Readiness is as [`GuardService`](crate::GuardService)'s. Its error stays the service's own.
+pub struct HttpService<S, F, C> {
+    guarded: Guarded<S, F, C>,
+}
+
+impl<S, F, C> HttpService<S, F, C> {
+    pub(super) fn new(inner: S, guard: Guard, fallback: F, classifier: C) -> Self {
+        Self { guarded: Guarded::new(inner, guard, fallback, classifier) }
+    }
+
+    /// The guard.
+    pub fn guard(&self) -> Guard {
+        self.guarded.guard
+    }
+
+    /// The service behind it.
+    pub fn get_ref(&self) -> &S {
+        &self.guarded.inner
+    }
+
+    /// The service behind it, for changing it.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.guarded.inner
+    }
+
+    /// The service alone.
+    pub fn into_inner(self) -> S {
+        self.guarded.inner
+    }
+}
+
+impl<S, F, C, ReqBody, B> Service<Request<ReqBody>> for HttpService<S, F, C>
+where
+    S: Service<Request<ReqBody>, Response = Response<B>>,
+    F: Fallback<Request<ReqBody>, Response<B>>,
+    C: Classify<Response<B>, S::Error> + Clone,
+    B: Body,
+    B::Data: From<Bytes>,
+{
+    type Response = Response<GuardBody<B>>;
+    type Error = S::Error;
+    type Future = HttpFuture<S, F, C, ReqBody, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.guarded.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let bodyless = is_bodyless(request.method());
+        HttpFuture::new(self.guarded.call(request), bodyless)
+    }
+}
+
+impl<S: Clone, F: Clone, C: Clone> Clone for HttpService<S, F, C> {
+    fn clone(&self) -> Self {
+        Self { guarded: self.guarded.clone() }
+    }
+}
+
+impl<S: fmt::Debug, F, C> fmt::Debug for HttpService<S, F, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Guarded { inner, guard, .. } = &self.guarded;
+        f.debug_struct("HttpService").field("inner", inner).field("guard", guard).finish_non_exhaustive()
+    }
+}
