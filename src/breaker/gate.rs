@@ -9,6 +9,7 @@ use super::config::Breaker;
 use super::control::{Control, Watched};
 use super::core::{Admission, Mode, State, Ticket, Transition};
 use super::rejection::{Reason, Rejection};
+use super::trip::Why;
 use crate::outcome::{Accounting, Row, Verdict};
 use crate::record::{Lane, Recorder};
 use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering};
@@ -309,7 +310,9 @@ impl Gate {
     ) {
         if let Some(transition) = &transition {
             control.note(transition, self.recorder, now);
-            self.hot.consecutive.store(0, Ordering::Relaxed);
+            if transition.why != Why::RampOver {
+                self.hot.consecutive.store(0, Ordering::Relaxed);
+            }
             self.hot.slack.store(0, Ordering::Relaxed);
         }
         self.publish(&control);

@@ -14,6 +14,7 @@ mod expose;
 mod ops;
 #[cfg(feature = "axum")]
 mod prometheus;
+mod property_windows;
 mod quantiles;
 mod recording;
 mod rig;
