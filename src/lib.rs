@@ -12,6 +12,7 @@ mod expose;
 mod guard;
 #[cfg(feature = "tower")]
 mod layer;
+#[cfg(feature = "metrics")]
 mod names;
 pub mod ops;
 mod outcome;
