@@ -109,19 +109,17 @@ impl Gate {
         gate
     }
 
-    /// Decides on a call.
+    /// Lets a call in while the circuit is closed; else [`admit`](Self::admit) decides.
     #[inline]
-    pub(crate) fn admit(&self, now: Timestamp) -> Result<Ticket, Rejection> {
+    pub(crate) fn pass(&self) -> Option<Ticket> {
         // Acquire: what was stored before the word (`publish`) is seen with it.
         let word = self.hot.word.load(Ordering::Acquire);
-        if word & STATE == CLOSED {
-            return Ok(Ticket { generation: generation(word), lease: 0 });
-        }
-        self.admit_unless_refused(word, now)
+        (word & STATE == CLOSED).then_some(Ticket { generation: generation(word), lease: 0 })
     }
 
-    #[cold]
-    fn admit_unless_refused(&self, word: u64, now: Timestamp) -> Result<Ticket, Rejection> {
+    /// Decides on a call.
+    pub(crate) fn admit(&self, now: Timestamp) -> Result<Ticket, Rejection> {
+        let word = self.hot.word.load(Ordering::Acquire);
         let ticket = Ticket { generation: generation(word), lease: 0 };
         let until = Timestamp::from_nanos(self.hot.refuses_until.load(Ordering::Acquire));
         match word & STATE {
@@ -165,7 +163,6 @@ impl Gate {
         sum % WHOLE + share >= WHOLE
     }
 
-    #[inline]
     fn refusal(&self, reason: Reason, retry_after: u64) -> Rejection {
         Rejection::new(self.guard, reason, retry_after)
     }
@@ -206,7 +203,15 @@ impl Gate {
 
     /// Records the end of a call, and lets the breaker see it if the call was admitted in its present life.
     #[inline]
-    pub(crate) fn finish(&self, slot: usize, epoch: u8, ticket: Ticket, row: Row, latency: u64, now: Timestamp) {
+    pub(crate) fn finish(
+        &self,
+        slot: usize,
+        epoch: u8,
+        ticket: Ticket,
+        row: Row,
+        latency: u64,
+        now: impl FnOnce() -> Timestamp,
+    ) {
         let word = self.hot.word.load(Ordering::Acquire);
         let stale = generation(word) != ticket.generation;
         if stale {
@@ -220,7 +225,7 @@ impl Gate {
         let verdict = self.accounting.verdict_of(row, latency > self.patience);
         let plain = verdict == Verdict::Good && row != Row::SLOW && ticket.lease == 0;
         if !plain || self.hot.consecutive.load(Ordering::Relaxed) != 0 {
-            self.consider(ticket, row, verdict, latency, now);
+            self.consider(ticket, row, verdict, latency, now());
         }
     }
 
