@@ -62,7 +62,7 @@ impl Latency {
         self.coverage
     }
 
-    fn new(coverage: f64, buckets: impl Iterator<Item = u64>) -> Self {
+    pub(crate) fn new(coverage: f64, buckets: impl Iterator<Item = u64>) -> Self {
         let mut histogram = Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are allowed"));
         for (bucket, n) in buckets.enumerate().filter(|(_, n)| *n > 0) {
             histogram.saturating_record_n(histogram::middle(bucket).max(1), n);

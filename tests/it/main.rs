@@ -3,6 +3,12 @@
 mod alert;
 mod budget;
 mod declare;
+#[cfg(feature = "tower")]
+mod fallback;
+#[cfg(feature = "tower")]
+mod layer;
+#[cfg(feature = "tower")]
+mod rig;
 mod slo_math;
 mod smoke;
 mod traffic;
