@@ -5,6 +5,7 @@ use crate::record::histogram::{self, BUCKETS};
 use crate::time::{Timestamp, nanos};
 use hdrhistogram::Histogram;
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 const LEVELS: u32 = 4;
@@ -32,7 +33,7 @@ struct Level {
 }
 
 /// The latencies seen over a window.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Latency {
     histogram: Histogram<u64>,
     coverage: f64,
@@ -65,9 +66,18 @@ impl Latency {
     pub(crate) fn new(coverage: f64, buckets: impl Iterator<Item = u64>) -> Self {
         let mut histogram = Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are allowed"));
         for (bucket, n) in buckets.enumerate().filter(|(_, n)| *n > 0) {
-            histogram.saturating_record_n(histogram::middle(bucket).max(1), n);
+            // Not saturating: that clamps to what the histogram holds so far, which is next to nothing.
+            _ = histogram.record_n(histogram::middle(bucket).max(1), n);
         }
         Self { histogram, coverage }
+    }
+}
+
+impl fmt::Debug for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, median, coverage) = (self.count(), self.quantile(0.5), self.coverage);
+        let latency = &mut f.debug_struct("Latency");
+        latency.field("count", &count).field("median", &median).field("coverage", &coverage).finish()
     }
 }
 
