@@ -5,7 +5,7 @@ use parking_lot::{Mutex, RwLock};
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// How many events are kept.
 const CAPACITY: usize = 1_024;
@@ -46,8 +46,10 @@ pub enum EventKind {
         objective: String,
         /// `P0`, `P1` or `P2`.
         severity: &'static str,
-        /// `pending`, `firing` or `resolved`.
+        /// `pending`, `withdrawn`, `firing` or `resolved`.
         state: &'static str,
+        /// The long window of the pair that it is about: an SLO may have several pairs of one severity.
+        long: Duration,
         /// What it saw.
         why: String,
     },
@@ -62,7 +64,7 @@ impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Breaker { guard, from, to, why } => write!(f, "breaker {guard}: {from} → {to}: {why}"),
-            Self::Alert { slo, objective, severity, state, why } => {
+            Self::Alert { slo, objective, severity, state, why, .. } => {
                 write!(f, "alert {severity} {slo}/{objective} {state}: {why}")
             }
             Self::Operator { what } => write!(f, "operator: {what}"),

@@ -7,10 +7,13 @@ mod breaker;
 mod budget;
 mod error;
 mod events;
+#[cfg(feature = "metrics")]
+mod expose;
 mod guard;
 #[cfg(feature = "tower")]
 mod layer;
 mod names;
+pub mod ops;
 mod outcome;
 mod record;
 mod registry;

@@ -25,6 +25,8 @@ pub struct Plimsoll {
 struct Inner {
     hub: Arc<Hub>,
     slos: Mutex<Vec<SloHandle>>,
+    #[cfg(feature = "metrics")]
+    kept: Mutex<Vec<Arc<dyn std::any::Any + Send + Sync>>>,
 }
 
 impl Plimsoll {
@@ -36,7 +38,14 @@ impl Plimsoll {
     /// A registry on a clock of one's own: a [`ManualClock`](crate::ManualClock) in tests.
     pub fn with_clock(clock: impl Into<Clock>) -> Self {
         let hub = Arc::new(Hub::new(clock.into()));
-        Self { inner: Arc::new(Inner { hub, slos: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                hub,
+                slos: Mutex::default(),
+                #[cfg(feature = "metrics")]
+                kept: Mutex::default(),
+            }),
+        }
     }
 
     /// Declares an SLO: from here on it is measured, judged and shown.
@@ -103,6 +112,18 @@ impl Plimsoll {
         for guard in self.guards() {
             guard.core.tick(now);
         }
+    }
+
+    /// What a showing room keeps from one showing to the next; the rooms know their types, the registry does not.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn kept<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let mut kept = self.inner.kept.lock();
+        if let Some(found) = kept.iter().find_map(|any| Arc::clone(any).downcast().ok()) {
+            return found;
+        }
+        let fresh = Arc::new(T::default());
+        kept.push(Arc::clone(&fresh) as Arc<dyn std::any::Any + Send + Sync>);
+        fresh
     }
 
     /// The clock that everything is decided by.

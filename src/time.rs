@@ -28,6 +28,13 @@ impl Timestamp {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    /// The nanoseconds from `earlier` to `self`; zero if `earlier` is later. For the hot path: a [`Duration`] would cost a
+    /// division.
+    #[inline]
+    pub(crate) const fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
     /// The point `by` later, or the last one there is.
     pub const fn after(self, by: Duration) -> Self {
         Self(self.0.saturating_add(nanos(by)))
@@ -167,15 +174,4 @@ impl Default for ManualClock {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// How much of the calendar month (UTC) has gone by at `wall`.
-pub(crate) fn month_so_far(wall: SystemTime) -> Duration {
-    let so_far = jiff::Timestamp::try_from(wall).ok().and_then(|wall| {
-        let now = wall.to_zoned(jiff::tz::TimeZone::UTC);
-        let first = now.first_of_month().ok()?.start_of_day().ok()?;
-        Duration::try_from(now.timestamp().duration_since(first.timestamp())).ok()
-    });
-    // A wall clock outside the calendar (years −9999 to 9999) has no month.
-    so_far.unwrap_or_default()
 }

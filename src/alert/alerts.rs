@@ -14,7 +14,8 @@ use std::time::Duration;
 /// An alert is due while both its windows burn over its factor, and the long one holds at least the SLO's
 /// [`min_events`](Slo::min_events) valid events, [`MIN_BAD`](Self::MIN_BAD) of them bad: one event is no evidence.
 /// Unlike a rule in Prometheus it never ends for want of data: it takes an event to see that it is over, in a window
-/// that no longer burns. Where all traffic stops, a firing alert goes on until its long window is empty.
+/// that no longer burns. Where all traffic stops, a firing alert goes on until its long window is empty, and a pending
+/// one waits. A young process is judged by what it saw, as Prometheus would judge it; the burn rates carry their coverage.
 ///
 /// Source: *The Site Reliability Workbook*, ch. 5, "Multiwindow, Multi-Burn-Rate Alerts" and "Low-Traffic Services".
 #[derive(Clone, Debug)]

@@ -118,25 +118,45 @@ impl Control {
         }
     }
 
-    /// Whether the evidence at `now` trips the breaker; if so it has.
-    pub(super) fn judge(&mut self, recorder: &Recorder, consecutive: u32, now: Timestamp) -> Option<Transition> {
+    /// Whether the evidence at `now` trips the breaker; if so it has. If not: how many more bad or slow results it takes,
+    /// at the least, until it could before the next tick.
+    pub(super) fn judge(&mut self, recorder: &Recorder, consecutive: u32, now: Timestamp) -> Result<Transition, i64> {
         if !matches!(self.core.state(), State::Closed | State::Ramping) {
-            return None;
+            return Err(i64::MAX);
         }
         self.roll(recorder, now);
-        let mut seen = Evidence { consecutive, ..Evidence::default() };
-        if let Some((age, _)) = self.trips.age {
-            seen.old = recorder.older_than(age, now);
+        let old = self.trips.age.map_or(0, |(age, _)| recorder.older_than(age, now));
+        let seen = Evidence { consecutive, old, ..self.over_window(self.trips.window, now) };
+        if let Some(why) = self.trips.judge(&seen).or_else(|| self.judge_burn(now)) {
+            return Ok(self.core.trip(why, now));
         }
+        Err(self.slack(&seen, now))
+    }
+
+    /// How many more bad or slow results it takes at the least, whatever leaves the windows until the next tick.
+    fn slack(&mut self, seen: &Evidence, now: Timestamp) -> i64 {
+        let then = self.ring.next_tick();
+        let calls = self.over_window(self.trips.window, then).calls;
+        let mut slack = self.trips.slack(seen, calls);
+        for objective in 0..self.targets.len() {
+            let both = [self.burn_windows.0, self.burn_windows.1].map(|window| {
+                let (seen, then) = (self.tally(objective, window, now), self.tally(objective, window, then));
+                self.trips.burn_slack(self.targets[objective], seen.bad, then.valid())
+            });
+            slack = slack.min(both[0].max(both[1]));
+        }
+        slack.max(1)
+    }
+
+    fn over_window(&mut self, window: Duration, now: Timestamp) -> Evidence {
         let mut counted = [0; FIXED];
-        self.over(self.trips.window, now, |index, n| {
+        self.over(window, now, |index, n| {
             if let Some(cell) = counted.get_mut(index) {
                 *cell = n;
             }
         });
-        (seen.calls, seen.bad, seen.slow) = (counted[0] + counted[1], counted[1], counted[2]);
-        let why = self.trips.judge(&seen).or_else(|| self.judge_burn(now))?;
-        Some(self.core.trip(why, now))
+        let [good, bad, slow] = counted;
+        Evidence { calls: good + bad, bad, slow, ..Evidence::default() }
     }
 
     fn judge_burn(&mut self, now: Timestamp) -> Option<super::Why> {
@@ -168,6 +188,7 @@ impl Control {
         if transition.why != super::Why::RampOver {
             self.count(recorder);
             self.floor.clone_from(&self.sums);
+            recorder.forgive();
         }
     }
 

@@ -51,6 +51,25 @@ impl State {
             Self::WouldBeOpen => "would_be_open",
         }
     }
+
+    /// Whether a breaker can go from this state straight to `to`: which changes are exported.
+    #[cfg(feature = "metrics")]
+    pub(crate) const fn may_become(self, to: Self) -> bool {
+        use State::{Closed, ForcedClosed, ForcedOpen, HalfOpen, Open, Ramping, WouldBeOpen};
+        match (self, to) {
+            // By itself.
+            (Closed, Open | WouldBeOpen)
+            | (Open, HalfOpen)
+            | (HalfOpen, Open | Ramping)
+            | (Ramping, Open)
+            // By an operator's hand; and closed by itself from half-open (without a ramp) and ramping.
+            | (ForcedOpen, Ramping | ForcedClosed)
+            | (Open | HalfOpen | Ramping | WouldBeOpen | ForcedOpen | ForcedClosed, Closed)
+            | (Closed | Open | HalfOpen | Ramping | WouldBeOpen, ForcedOpen | ForcedClosed)
+            | (ForcedClosed, ForcedOpen) => true,
+            _ => false,
+        }
+    }
 }
 
 /// Who decides.
@@ -112,6 +131,8 @@ pub(crate) struct Core {
     generation: u32,
     /// How many times it has opened since it last closed for good.
     attempt: u32,
+    /// When a breaker that only observes, and so has no ramp, would have closed for good.
+    settled: Option<Timestamp>,
     serial: u32,
     random: u64,
 }
@@ -129,6 +150,7 @@ impl Core {
             phase: Phase::Closed,
             generation: 1,
             attempt: 0,
+            settled: None,
             serial: 0,
             random: seed,
         }
@@ -185,6 +207,7 @@ impl Core {
         match &mut self.phase {
             Phase::Open { until } if now >= *until => {
                 let next = if self.mode == Mode::Observe {
+                    self.settled = Some(now.after(self.ramp.1));
                     Phase::Closed
                 } else {
                     Phase::HalfOpen { good: 0, leases: Vec::with_capacity(self.probes as usize) }
@@ -269,6 +292,9 @@ impl Core {
 
     /// Opens, for longer than the last time if it has not closed for good since.
     pub(crate) fn trip(&mut self, why: Why, now: Timestamp) -> Transition {
+        if self.settled.take().is_some_and(|settled| now >= settled) {
+            self.attempt = 0;
+        }
         let doubled = self.open.saturating_mul(1 << self.attempt.min(20)).min(self.open_max);
         self.attempt = self.attempt.saturating_add(1);
         let early = self.random() * self.jitter;
@@ -287,7 +313,7 @@ impl Core {
             _ => Phase::Closed,
         };
         self.mode = mode;
-        self.attempt = 0;
+        (self.attempt, self.settled) = (0, None);
         let transition = self.become_fresh(next, Why::Operator);
         Some(Transition { from, ..transition })
     }

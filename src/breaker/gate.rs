@@ -9,9 +9,9 @@ use super::config::Breaker;
 use super::control::{Control, Watched};
 use super::core::{Admission, Mode, State, Ticket, Transition};
 use super::rejection::{Reason, Rejection};
-use crate::outcome::{Accounting, Outcome, Verdict};
+use crate::outcome::{Accounting, Row, Verdict};
 use crate::record::{Lane, Recorder};
-use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering};
 use crate::time::{Timestamp, nanos};
 use crossbeam_utils::CachePadded;
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ const FORCED_OPEN: u64 = 4;
 const FORCED_CLOSED: u64 = 5;
 const WOULD_BE_OPEN: u64 = 6;
 const STATE: u64 = 0b111;
+/// What the shares of a ramp are summed in. A power of two, so that the sum may wrap.
+const WHOLE: u64 = 1 << 32;
 
 /// Called after each transition, with no lock held.
 pub(crate) type Report = Box<dyn Fn(&Transition, Timestamp) + Send + Sync>;
@@ -38,8 +40,11 @@ pub(crate) struct Gate {
     hot: CachePadded<Hot>,
     ramp: (f64, Duration),
     accounting: Accounting,
-    patience: Option<Duration>,
+    /// In nanoseconds; the last number there is if there is no end to it.
+    patience: u64,
     slow_probe_fails: bool,
+    consecutive_limit: u32,
+    /// The sum of the shares of all calls that met a ramp.
     ramped: AtomicU64,
     control: Mutex<Control>,
     /// By ticket, and the last ticket given out.
@@ -53,6 +58,8 @@ struct Hot {
     word: AtomicU64,
     /// Bad calls since the last good one.
     consecutive: AtomicU32,
+    /// Bad or slow results that it takes at the least until a judgement can be other than the last one was.
+    slack: AtomicI64,
     /// Before this (nanoseconds) an open or fully probing breaker refuses without asking anybody.
     refuses_until: AtomicU64,
     ramping_since: AtomicU64,
@@ -82,14 +89,16 @@ impl Gate {
             hot: CachePadded::new(Hot {
                 word: AtomicU64::new(0),
                 consecutive: AtomicU32::new(0),
+                slack: AtomicI64::new(0),
                 refuses_until: AtomicU64::new(0),
                 ramping_since: AtomicU64::new(0),
                 next_tick: AtomicU64::new(control.next_tick().as_nanos()),
             }),
             ramp: config.ramp,
             accounting: config.accounting,
-            patience,
+            patience: patience.map_or(u64::MAX, nanos),
             slow_probe_fails: config.slow.is_some(),
+            consecutive_limit: config.consecutive.unwrap_or(u32::MAX),
             ramped: AtomicU64::new(0),
             control: Mutex::new(control),
             wakers: Mutex::new((BTreeMap::new(), 0)),
@@ -115,11 +124,11 @@ impl Gate {
         let ticket = Ticket { generation: generation(word), lease: 0 };
         let until = Timestamp::from_nanos(self.hot.refuses_until.load(Ordering::Acquire));
         match word & STATE {
-            FORCED_OPEN => return Err(self.refusal(Reason::ForcedOpen, None)),
+            FORCED_OPEN => return Err(self.refusal(Reason::ForcedOpen, Rejection::NEVER)),
             FORCED_CLOSED => return Ok(ticket),
             WOULD_BE_OPEN if now < until => return Ok(ticket),
-            OPEN if now < until => return Err(self.refusal(Reason::Open, Some(until.since(now)))),
-            HALF_OPEN if now < until => return Err(self.refusal(Reason::Probing, Some(until.since(now)))),
+            OPEN if now < until => return Err(self.refusal(Reason::Open, until.nanos_since(now))),
+            HALF_OPEN if now < until => return Err(self.refusal(Reason::Probing, until.nanos_since(now))),
             RAMPING => {
                 let since = Timestamp::from_nanos(self.hot.ramping_since.load(Ordering::Acquire));
                 let gone = now.since(since);
@@ -127,7 +136,7 @@ impl Gate {
                     return if self.ramp_passes(gone) {
                         Ok(ticket)
                     } else {
-                        Err(self.refusal(Reason::Ramping, Some(self.ramp.1 - gone)))
+                        Err(self.refusal(Reason::Ramping, nanos(self.ramp.1 - gone)))
                     };
                 }
             }
@@ -139,22 +148,25 @@ impl Gate {
         self.changed(control, transition, now);
         match admission {
             Admission::Pass(ticket) => Ok(ticket),
-            Admission::Refuse { reason, retry_after } => Err(self.refusal(reason, retry_after)),
+            Admission::Refuse { reason, retry_after } => {
+                Err(self.refusal(reason, retry_after.map_or(Rejection::NEVER, nanos)))
+            }
         }
     }
 
-    /// Lets the ramp's share through, evenly spread: the n-th call passes if the share's sum passes a whole number.
+    /// Lets the ramp's share through, evenly spread: a call passes if with it the sum of shares passes a whole number.
     fn ramp_passes(&self, gone: Duration) -> bool {
         let (from, over) = self.ramp;
         let share = from + (1.0 - from) * gone.as_secs_f64() / over.as_secs_f64().max(1e-9);
-        let share = (share.clamp(0.0, 1.0) * 65_536.0) as u64;
+        let share = (share.clamp(0.0, 1.0) * WHOLE as f64) as u64;
         // Relaxed: it orders nothing, it only counts.
-        let n = self.ramped.fetch_add(1, Ordering::Relaxed) & 0xffff_ffff;
-        ((n + 1) * share) >> 16 > (n * share) >> 16
+        let sum = self.ramped.fetch_add(share, Ordering::Relaxed);
+        sum % WHOLE + share >= WHOLE
     }
 
-    fn refusal(&self, reason: Reason, retry_after: Option<Duration>) -> Rejection {
-        Rejection { guard: self.guard, reason, retry_after }
+    #[inline]
+    fn refusal(&self, reason: Reason, retry_after: u64) -> Rejection {
+        Rejection::new(self.guard, reason, retry_after)
     }
 
     /// What a call would be refused with, as far as can be said without deciding. The clock is read only where it
@@ -163,14 +175,14 @@ impl Gate {
     pub(crate) fn refuses(&self, now: impl FnOnce() -> Timestamp) -> Option<Rejection> {
         let state = self.hot.word.load(Ordering::Acquire) & STATE;
         let reason = match state {
-            FORCED_OPEN => return Some(self.refusal(Reason::ForcedOpen, None)),
+            FORCED_OPEN => return Some(self.refusal(Reason::ForcedOpen, Rejection::NEVER)),
             OPEN => Reason::Open,
             HALF_OPEN => Reason::Probing,
             _ => return None,
         };
         let until = Timestamp::from_nanos(self.hot.refuses_until.load(Ordering::Acquire));
         let now = now();
-        (now < until).then(|| self.refusal(reason, Some(until.since(now))))
+        (now < until).then(|| self.refusal(reason, until.nanos_since(now)))
     }
 
     /// Wakes `waker` when the breaker changes its state, in the place of the one that `wait` stood for. Ask
@@ -194,67 +206,60 @@ impl Gate {
 
     /// Records the end of a call, and lets the breaker see it if the call was admitted in its present life.
     #[inline]
-    pub(crate) fn finish(
-        &self,
-        slot: usize,
-        epoch: u8,
-        ticket: Ticket,
-        outcome: Outcome,
-        latency: Duration,
-        now: Timestamp,
-    ) -> Outcome {
-        let nanos = nanos(latency);
+    pub(crate) fn finish(&self, slot: usize, epoch: u8, ticket: Ticket, row: Row, latency: u64, now: Timestamp) {
         let word = self.hot.word.load(Ordering::Acquire);
         let stale = generation(word) != ticket.generation;
         if stale {
             // Before it is counted, so that the breaker never sees it, not even for a moment.
-            self.recorder.disown(outcome, nanos);
+            self.recorder.disown(row, latency);
         }
-        let outcome = self.recorder.finish(slot, epoch, outcome, nanos);
+        let row = self.recorder.finish(slot, epoch, row, latency);
         if stale {
-            return outcome;
+            return;
         }
-        let late = self.patience.is_some_and(|patience| latency > patience);
-        let verdict = self.accounting.verdict(outcome, late);
-        let plain = verdict == Verdict::Good && outcome != Outcome::Slow && ticket.lease == 0;
-        if plain && self.hot.consecutive.load(Ordering::Relaxed) == 0 {
-            return outcome;
+        let verdict = self.accounting.verdict_of(row, latency > self.patience);
+        let plain = verdict == Verdict::Good && row != Row::SLOW && ticket.lease == 0;
+        if !plain || self.hot.consecutive.load(Ordering::Relaxed) != 0 {
+            self.consider(ticket, row, verdict, latency, now);
         }
-        self.consider(ticket, outcome, verdict, nanos, now);
-        outcome
     }
 
     /// Lets the breaker see a call that will be counted as something else, or later.
     #[cfg(feature = "tower")]
-    pub(crate) fn see(&self, ticket: Ticket, outcome: Outcome, latency: Duration, now: Timestamp) {
-        let nanos = nanos(latency);
+    pub(crate) fn see(&self, ticket: Ticket, row: Row, latency: u64, now: Timestamp) {
         if generation(self.hot.word.load(Ordering::Acquire)) == ticket.generation {
-            self.recorder.adopt(outcome, nanos);
-            let late = self.patience.is_some_and(|patience| latency > patience);
-            self.consider(ticket, outcome, self.accounting.verdict(outcome, late), nanos, now);
+            self.recorder.adopt(row, latency);
+            let verdict = self.accounting.verdict_of(row, latency > self.patience);
+            self.consider(ticket, row, verdict, latency, now);
         }
     }
 
     #[cold]
-    fn consider(&self, ticket: Ticket, outcome: Outcome, verdict: Verdict, nanos: u64, now: Timestamp) {
+    fn consider(&self, ticket: Ticket, row: Row, verdict: Verdict, latency: u64, now: Timestamp) {
         if generation(self.hot.word.load(Ordering::Acquire)) != ticket.generation {
             // The breaker changed while this was being counted.
-            self.recorder.disown(outcome, nanos);
+            self.recorder.disown(row, latency);
             return;
         }
-        let slow = outcome == Outcome::Slow;
+        let slow = row == Row::SLOW;
         if ticket.lease != 0 {
             let verdict = if slow && self.slow_probe_fails { Verdict::Bad } else { verdict };
             let mut control = self.control.lock();
             let transition = control.core.probed(ticket, verdict, now);
             return self.changed(control, transition, now);
         }
+        let mut in_a_row = 0;
         match verdict {
-            Verdict::Bad => _ = self.hot.consecutive.fetch_add(1, Ordering::Relaxed),
+            Verdict::Bad => in_a_row = self.hot.consecutive.fetch_add(1, Ordering::Relaxed) + 1,
             Verdict::Good => self.hot.consecutive.store(0, Ordering::Relaxed),
             Verdict::Excluded => {}
         }
-        if verdict == Verdict::Bad || slow {
+        if verdict != Verdict::Bad && !slow {
+            return;
+        }
+        // Relaxed: each result takes one off, and whoever takes the last judges.
+        let slack = self.hot.slack.fetch_sub(1, Ordering::Relaxed) - 1;
+        if slack <= 0 || in_a_row >= self.consecutive_limit {
             self.judge(now);
         }
     }
@@ -263,7 +268,13 @@ impl Gate {
     fn judge(&self, now: Timestamp) {
         let Some(mut control) = self.control.try_lock() else { return };
         let consecutive = self.hot.consecutive.load(Ordering::Relaxed);
-        let transition = control.judge(self.recorder, consecutive, now);
+        let transition = match control.judge(self.recorder, consecutive, now) {
+            Ok(transition) => Some(transition),
+            Err(slack) => {
+                self.hot.slack.store(slack, Ordering::Relaxed);
+                None
+            }
+        };
         self.changed(control, transition, now);
     }
 
@@ -300,6 +311,7 @@ impl Gate {
         if let Some(transition) = &transition {
             control.note(transition, self.recorder, now);
             self.hot.consecutive.store(0, Ordering::Relaxed);
+            self.hot.slack.store(0, Ordering::Relaxed);
         }
         self.publish(&control);
         drop(control);

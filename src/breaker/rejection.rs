@@ -45,12 +45,21 @@ impl Reason {
 /// A refusal: which guard, why, and when it may be worth coming back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    pub(crate) guard: &'static str,
-    pub(crate) reason: Reason,
-    pub(crate) retry_after: Option<Duration>,
+    guard: &'static str,
+    reason: Reason,
+    /// In nanoseconds, and a `Duration` only when asked for: that takes a division, which few callers want.
+    retry_after: u64,
 }
 
 impl Rejection {
+    #[inline]
+    pub(crate) const fn new(guard: &'static str, reason: Reason, retry_after: u64) -> Self {
+        Self { guard, reason, retry_after }
+    }
+
+    /// A refusal that time alone does not end.
+    pub(crate) const NEVER: u64 = u64::MAX;
+
     /// The guard that refused.
     pub const fn guard(&self) -> &'static str {
         self.guard
@@ -63,7 +72,7 @@ impl Rejection {
 
     /// In how long a call may be let through again; none if only an operator can tell.
     pub const fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+        if self.retry_after == Self::NEVER { None } else { Some(Duration::from_nanos(self.retry_after)) }
     }
 }
 
@@ -80,7 +89,7 @@ impl fmt::Display for Rejection {
             Reason::Failed => return write!(f, "{guard} let the call through, and it failed"),
         };
         write!(f, "{guard} refused the call: {why}")?;
-        match self.retry_after {
+        match self.retry_after() {
             Some(wait) => write!(f, "; retry after {:.3} s", wait.as_secs_f64()),
             None => Ok(()),
         }

@@ -149,7 +149,8 @@ impl Trips {
             return Some(Why::Consecutive { bad: consecutive });
         }
         let enough = calls >= self.min_calls;
-        let over = |n: u64, limit: f64| enough && n > 0 && n as f64 >= limit * calls as f64;
+        // Divided, for a quotient of whole numbers rounds to what a limit like 0.07 reads as; a product would not.
+        let over = |n: u64, limit: f64| enough && n > 0 && n as f64 / calls as f64 >= limit;
         let window = self.window;
         if let Some(limit) = self.failure_ratio.filter(|limit| over(bad, *limit)) {
             return Some(Why::FailureRatio { bad, calls, window, limit });
@@ -158,6 +159,30 @@ impl Trips {
             return Some(Why::SlowRatio { slow, calls, window, limit });
         }
         self.age.filter(|(_, limit)| old >= *limit).map(|(age, _)| Why::AgeInFlight { calls: old, age })
+    }
+
+    /// How many more bad or slow results it takes at the least until a ratio trips, when only `calls` of those that were
+    /// seen are still in the window then. Consecutive failures are watched elsewhere, and age grows by the tick.
+    pub(super) fn slack(&self, seen: &Evidence, calls: u64) -> i64 {
+        let by_ratio = |limit: Option<f64>, n: u64| limit.map_or(i64::MAX, |limit| self.needed(limit, n, calls));
+        by_ratio(self.failure_ratio, seen.bad).min(by_ratio(self.slow_ratio, seen.slow))
+    }
+
+    /// The same for an objective's burn over one window.
+    pub(super) fn burn_slack(&self, target: Target, bad: u64, calls: u64) -> i64 {
+        let Some(factor) = self.burn else { return i64::MAX };
+        let evidence = LEAST_BAD.saturating_sub(bad) as i64;
+        self.needed(factor * target.budget(), bad, calls).max(evidence)
+    }
+
+    /// The smallest x with bad + x ≥ limit · (calls + x), and with bad + x ≥ limit · min_calls: bad results, and nothing
+    /// else, from here on. Good ones between them can only ask for more.
+    fn needed(&self, limit: f64, bad: u64, calls: u64) -> i64 {
+        let bad = bad as f64;
+        let for_enough = limit * self.min_calls as f64 - bad;
+        let for_ratio = if limit * calls as f64 <= bad { 0.0 } else { (limit * calls as f64 - bad) / (1.0 - limit) };
+        // Rounded down, and saturating: a judgement too early costs time, one too late would be wrong.
+        for_enough.max(for_ratio).floor() as i64
     }
 
     /// Whether one objective burns fast enough over both windows.

@@ -1,9 +1,15 @@
 //! One guard at run time: what a call passes on its way in and out. THE hot path, with `record` and `breaker::gate`.
 
 use super::meter::Meter;
-use super::permit::{Permit, Refusal, slot};
-use crate::breaker::{Gate, Reason, Rejection, Ticket};
-use crate::outcome::{Outcome, Verdict};
+#[cfg(feature = "tower")]
+use super::permit::Refusal;
+use super::permit::{Permit, slot};
+#[cfg(feature = "tower")]
+use crate::breaker::Reason;
+use crate::breaker::{Gate, Rejection, Ticket};
+#[cfg(feature = "tower")]
+use crate::outcome::Verdict;
+use crate::outcome::{Outcome, Row};
 use crate::record::Recorder;
 use crate::time::{Clock, Timestamp, nanos};
 use crossbeam_utils::CachePadded;
@@ -52,23 +58,42 @@ impl GuardCore {
         self.clock.now()
     }
 
-    /// Lets a call in, or not.
+    /// Lets a call in, or not. The refusal is counted.
     #[inline]
-    pub(crate) fn admit(&'static self) -> Result<Permit, Refusal> {
+    pub(crate) fn admit(&'static self) -> Result<Permit, Rejection> {
         let now = self.now();
-        self.tick_if_due(now);
-        let ticket = match &self.gate {
-            None => Ticket { generation: 0, lease: 0 },
-            Some(gate) => match gate.admit(now) {
-                Ok(ticket) => ticket,
-                Err(rejection) => return Err(self.refuse(now, rejection)),
-            },
-        };
-        Ok(Permit::new(self, now, ticket, self.recorder.start(slot())))
+        match self.ask(now) {
+            Ok(ticket) => Ok(Permit::new(self, now, ticket, self.recorder.start(slot()))),
+            Err(rejection) => {
+                let slot = slot();
+                self.recorder.note(slot, rejection.reason() as usize);
+                self.recorder.count(slot, Outcome::Rejected, 1);
+                Err(rejection)
+            }
+        }
     }
 
-    /// Counts a refusal by its reason; its outcome is counted when it is known whether a fallback answers.
-    pub(crate) fn refuse(&'static self, now: Timestamp, rejection: Rejection) -> Refusal {
+    /// Lets a call in, or not. Of the refusal only the reason is counted yet: a fallback may answer it.
+    #[cfg(feature = "tower")]
+    pub(crate) fn admit_or_fall_back(&'static self) -> Result<Permit, Refusal> {
+        let now = self.now();
+        match self.ask(now) {
+            Ok(ticket) => Ok(Permit::new(self, now, ticket, self.recorder.start(slot()))),
+            Err(rejection) => Err(self.refuse(now, rejection)),
+        }
+    }
+
+    #[inline]
+    fn ask(&self, now: Timestamp) -> Result<Ticket, Rejection> {
+        self.tick_if_due(now);
+        match &self.gate {
+            None => Ok(Ticket { generation: 0, lease: 0 }),
+            Some(gate) => gate.admit(now),
+        }
+    }
+
+    #[cfg(feature = "tower")]
+    fn refuse(&'static self, now: Timestamp, rejection: Rejection) -> Refusal {
         self.note(rejection.reason());
         Refusal::new(self, now, rejection)
     }
@@ -79,25 +104,26 @@ impl GuardCore {
         let now = self.now();
         self.tick_if_due(now);
         let reason = Reason::NotReady;
-        let unready = Rejection { guard: self.name, reason, retry_after: Some(Duration::ZERO) };
+        let unready = Rejection::new(self.name, reason, 0);
         let rejection = self.gate.as_ref().and_then(|gate| gate.refuses(|| now));
         self.refuse(now, rejection.unwrap_or(unready))
     }
 
+    #[cfg(feature = "tower")]
     fn note(&self, reason: Reason) {
         self.recorder.note(slot(), reason as usize);
     }
 
     /// Counts a call out. The time it is given is its end.
     #[inline]
-    pub(super) fn finish(&self, started: Timestamp, ticket: Ticket, epoch: u8, outcome: Outcome) {
+    pub(super) fn finish(&self, started: Timestamp, ticket: Ticket, epoch: u8, row: Row) {
         let now = self.now();
         // Before it is counted: what is counted after a tick belongs to the next.
         self.tick_if_due(now);
-        let latency = now.since(started);
+        let latency = now.nanos_since(started);
         match &self.gate {
-            None => _ = self.recorder.finish(slot(), epoch, outcome, nanos(latency)),
-            Some(gate) => _ = gate.finish(slot(), epoch, ticket, outcome, latency, now),
+            None => _ = self.recorder.finish(slot(), epoch, row, latency),
+            Some(gate) => gate.finish(slot(), epoch, ticket, row, latency, now),
         }
     }
 
@@ -107,7 +133,7 @@ impl GuardCore {
         let now = self.now();
         self.tick_if_due(now);
         if let Some(gate) = &self.gate {
-            gate.see(ticket, outcome, now.since(started), now);
+            gate.see(ticket, outcome.row(), now.nanos_since(started), now);
         }
     }
 
@@ -116,29 +142,30 @@ impl GuardCore {
     pub(super) fn finish_unseen(&self, started: Timestamp, epoch: u8, outcome: Outcome) {
         let now = self.now();
         self.tick_if_due(now);
-        let latency = nanos(now.since(started));
+        let latency = now.nanos_since(started);
         if self.gate.is_some() {
-            self.recorder.disown(outcome, latency);
+            self.recorder.disown(outcome.row(), latency);
         }
-        self.recorder.finish(slot(), epoch, outcome, latency);
+        self.recorder.finish(slot(), epoch, outcome.row(), latency);
     }
 
     /// Counts a call that was never let in.
+    #[cfg(feature = "tower")]
     pub(super) fn record(&self, started: Timestamp, outcome: Outcome) {
         let now = self.now();
         self.tick_if_due(now);
-        self.recorder.record(slot(), outcome, nanos(now.since(started)));
+        self.recorder.record(slot(), outcome.row(), now.nanos_since(started));
     }
 
     /// Counts a refusal that nobody answers.
-    #[inline]
+    #[cfg(feature = "tower")]
     pub(super) fn refused(&self) {
         self.recorder.count(slot(), Outcome::Rejected, 1);
     }
 
     pub(super) fn first_byte(&self, latency: Duration) {
         if let Some(recorder) = self.first_byte.get() {
-            recorder.record(slot(), Outcome::Success, nanos(latency));
+            recorder.record(slot(), Row::SUCCESS, nanos(latency));
         }
     }
 

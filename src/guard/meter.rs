@@ -6,6 +6,8 @@ use crate::breaker::Watched;
 use crate::budget::{self, Budget, BurnRate, InsufficientData};
 use crate::events::EventKind;
 use crate::outcome::{Accounting, Outcome, Tally};
+#[cfg(feature = "metrics")]
+use crate::record::Mapping;
 use crate::record::{Lane, Recorder};
 use crate::slo::{Objective, Period, Slo};
 use crate::time::Timestamp;
@@ -79,7 +81,7 @@ impl Meter {
 
     pub(crate) fn record(&self, outcome: Outcome, latency: Duration) {
         self.tick_if_due(self.hub.clock.now());
-        self.by_hand().record(crate::record::slots::current(), outcome, crate::time::nanos(latency));
+        self.by_hand().record(crate::record::slots::current(), outcome.row(), crate::time::nanos(latency));
     }
 
     pub(crate) fn count(&self, outcome: Outcome, n: u64) {
@@ -118,6 +120,7 @@ impl Meter {
                 objective: edge.alert.name.to_string(),
                 severity: edge.alert.severity.as_str(),
                 state: edge.transition.as_str(),
+                long: edge.alert.long.length(),
                 why: why(&edge),
             };
             self.hub.events.emit(now, kind);
@@ -132,6 +135,18 @@ impl Meter {
     pub(crate) fn reading(&self, objective: usize, window: Window, now: Timestamp) -> Reading {
         self.tick_if_due(now);
         self.history.read(objective, window, now)
+    }
+
+    /// Many readings of one moment.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn readings(&self, wanted: impl IntoIterator<Item = (usize, Window)>, now: Timestamp) -> Vec<Reading> {
+        self.history.read_each(wanted, now)
+    }
+
+    /// Every recorder, with the objectives resolved against its cells.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn each_source(&self, each: impl FnMut(&'static Recorder, &[Mapping])) {
+        self.history.each_source(each);
     }
 
     pub(crate) fn total(&self, objective: usize, now: Timestamp) -> Tally {
@@ -162,10 +177,10 @@ impl Meter {
 
     /// The window that the budget is kept over: the period, or the calendar month so far.
     pub(crate) fn period(&self) -> Window {
-        Window::of(match self.slo.period() {
-            Period::CalendarMonth => crate::time::month_so_far(self.hub.clock.wall()),
-            period => period.nominal(),
-        })
+        let wall = self.hub.clock.wall();
+        let begun = self.slo.period().start(wall);
+        // A clock that stands before the beginning of its own month is in no month.
+        Window::of(wall.duration_since(begun).unwrap_or_default())
     }
 
     pub(crate) fn sources(&self) -> Vec<&'static Recorder> {

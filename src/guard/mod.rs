@@ -9,13 +9,12 @@ mod run;
 
 pub use builder::GuardBuilder;
 pub use permit::Permit;
-pub(crate) use permit::Refusal;
 #[cfg(feature = "tower")]
-pub(crate) use permit::{FailedOver, FallbackPlace};
+pub(crate) use permit::{FailedOver, FallbackPlace, Refusal};
 pub use run::GuardError;
 pub(crate) use {core::GuardCore, hub::Hub, meter::Meter};
 
-use crate::breaker::{Mode, Rejection, State};
+use crate::breaker::{Mode, Reason, Rejection, State};
 use crate::events::EventKind;
 use crate::outcome::Outcome;
 use std::fmt;
@@ -47,7 +46,7 @@ impl Guard {
     /// The [`Rejection`] says why not, and when to come back. It is counted.
     #[inline]
     pub fn admit(&self) -> Result<Permit, Rejection> {
-        self.core.admit().map_err(Refusal::reject)
+        self.core.admit()
     }
 
     /// The breaker's state; closed if there is no breaker.
@@ -103,6 +102,12 @@ impl Guard {
     /// How many calls ended how, since the guard was made.
     pub fn outcomes(&self) -> impl Iterator<Item = (Outcome, u64)> + use<> {
         Outcome::ALL.into_iter().zip(self.core.recorder.outcomes())
+    }
+
+    /// How many calls it refused for which reason, since it was made, whether or not a fallback answered them;
+    /// [`Reason::FallbackLimit`] counts those again for which no fallback was free.
+    pub fn refusals(&self) -> impl Iterator<Item = (Reason, u64)> + use<> {
+        Reason::ALL.into_iter().zip(self.core.recorder.notes())
     }
 
     /// Bytes it takes, whatever the traffic: fixed when it is made. The history of its SLO is counted there.

@@ -3,7 +3,9 @@
 //! Both end in exactly one outcome however they go: told, dropped, or unwound through.
 
 use super::GuardCore;
-use crate::breaker::{Rejection, Ticket};
+#[cfg(feature = "tower")]
+use crate::breaker::Rejection;
+use crate::breaker::Ticket;
 use crate::outcome::Outcome;
 use crate::record::slots;
 use crate::time::Timestamp;
@@ -42,7 +44,7 @@ impl Permit {
     #[inline]
     pub fn finish(mut self, outcome: Outcome) {
         self.open = false;
-        self.core.finish(self.started, self.ticket, self.epoch, outcome);
+        self.core.finish(self.started, self.ticket, self.epoch, outcome.row());
     }
 
     /// How long the call has been under way.
@@ -74,7 +76,7 @@ impl Drop for Permit {
     #[inline]
     fn drop(&mut self) {
         if self.open {
-            self.core.finish(self.started, self.ticket, self.epoch, dropped());
+            self.core.finish(self.started, self.ticket, self.epoch, dropped().row());
         }
     }
 }
@@ -86,6 +88,7 @@ fn dropped() -> Outcome {
 }
 
 /// A call that was refused and is not yet counted: as rejected, unless a fallback answers it.
+#[cfg(feature = "tower")]
 #[must_use]
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -95,6 +98,7 @@ pub(crate) struct Refusal {
     open: bool,
 }
 
+#[cfg(feature = "tower")]
 impl Refusal {
     pub(super) fn new(core: &'static GuardCore, started: Timestamp, rejection: Rejection) -> Self {
         Self { core, started, rejection, open: true }
@@ -105,7 +109,6 @@ impl Refusal {
     }
 
     /// Nobody answers it.
-    #[inline]
     pub(crate) fn reject(mut self) -> Rejection {
         self.open = false;
         self.core.refused();
@@ -113,13 +116,13 @@ impl Refusal {
     }
 
     /// A fallback answered it.
-    #[cfg(feature = "tower")]
     pub(crate) fn degraded(mut self) {
         self.open = false;
         self.core.record(self.started, Outcome::Degraded);
     }
 }
 
+#[cfg(feature = "tower")]
 impl Drop for Refusal {
     fn drop(&mut self) {
         if self.open {

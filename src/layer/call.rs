@@ -93,8 +93,7 @@ where
                         && permit.core().is_bad(outcome)
                         && let Some(place) = permit.core().fallback_place()
                     {
-                        let failure =
-                            Rejection { guard: permit.core().name, reason: Reason::Failed, retry_after: None };
+                        let failure = Rejection::new(permit.core().name, Reason::Failed, Rejection::NEVER);
                         let call = permit.fail_over(outcome);
                         let fallback = F::failed(kept, failure, result);
                         state.set(State::Failed { fallback, call: Some(call), place });

@@ -195,7 +195,7 @@ impl<F> GuardBuilder<F> {
 }
 
 /// Makes guard and fallback, if they can work.
-pub(super) fn split<F: sealed::Sealed>(builder: GuardBuilder<F>) -> Result<(crate::Guard, F), Error> {
+pub(super) fn split<F: sealed::Sealed>(builder: GuardBuilder<F>) -> Result<(crate::guard::Guard, F), Error> {
     builder.fallback.check()?;
     builder.split()
 }

@@ -73,7 +73,7 @@ impl<S, F, C> Guarded<S, F, C> {
         if !self.ready {
             return self.refuse(self.guard.core.refuse_unready(), request);
         }
-        match self.guard.core.admit() {
+        match self.guard.core.admit_or_fall_back() {
             Ok(permit) => {
                 self.ready = false;
                 let classifier = self.classifier.clone();

@@ -1,6 +1,6 @@
 //! What an outcome means: good, bad, or not counted at all.
 
-use super::{FailureClass, Outcome};
+use super::{FailureClass, Outcome, Row};
 use std::ops::{Add, AddAssign};
 
 /// What an event means to an SLI or to a breaker.
@@ -63,7 +63,7 @@ impl Accounting {
     /// The same with another verdict for `outcome`.
     #[must_use]
     pub const fn with(mut self, outcome: Outcome, verdict: Verdict) -> Self {
-        self.verdicts[outcome.index()] = verdict;
+        self.verdicts[outcome.row().0 as usize] = verdict;
         self
     }
 
@@ -75,12 +75,14 @@ impl Accounting {
     }
 
     /// What `outcome` means; `late` says whether the call had outlived the latency threshold.
-    #[inline]
     pub const fn verdict(&self, outcome: Outcome, late: bool) -> Verdict {
-        if late && matches!(outcome, Outcome::Abandoned) {
-            return self.late_abandoned;
-        }
-        self.verdicts[outcome.index()]
+        self.verdict_of(outcome.row(), late)
+    }
+
+    #[inline]
+    pub(crate) const fn verdict_of(&self, row: Row, late: bool) -> Verdict {
+        const ABANDONED: u8 = Outcome::Abandoned.row().0;
+        if late && row.0 == ABANDONED { self.late_abandoned } else { self.verdicts[row.0 as usize % Outcome::COUNT] }
     }
 }
 

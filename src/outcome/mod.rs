@@ -47,6 +47,16 @@ pub enum Outcome {
     Degraded,
 }
 
+/// An [`Outcome`] by its number, as the hot path passes it on: told once, by a caller that mostly knows it at compile
+/// time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row(pub(crate) u8);
+
+impl Row {
+    pub(crate) const SUCCESS: Self = Outcome::Success.row();
+    pub(crate) const SLOW: Self = Outcome::Slow.row();
+}
+
 impl Outcome {
     /// How many outcomes there are, failure classes counted apart.
     pub(crate) const COUNT: usize = 12;
@@ -72,8 +82,8 @@ impl Outcome {
 
     /// The row of cells it is counted in.
     #[inline]
-    pub(crate) const fn index(self) -> usize {
-        match self {
+    pub(crate) const fn row(self) -> Row {
+        Row(match self {
             Self::Success => 0,
             Self::Slow => 1,
             Self::Failure(FailureClass::Server) => 2,
@@ -86,7 +96,7 @@ impl Outcome {
             Self::Rejected => 9,
             Self::Shed => 10,
             Self::Degraded => 11,
-        }
+        })
     }
 
     /// Whether the call was refused before anything was done for it, and so took no time.

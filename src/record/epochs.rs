@@ -12,6 +12,14 @@ pub(crate) const EPOCHS: usize = 16;
 #[derive(Debug)]
 pub(super) struct Epochs(AtomicUsize);
 
+/// What is known of an epoch that is not the current one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Past {
+    closed_at: Timestamp,
+    /// Calls in flight in it whose age says nothing.
+    forgiven: u64,
+}
+
 impl Epochs {
     pub(super) fn new() -> Self {
         Self(AtomicUsize::new(0))
@@ -36,23 +44,36 @@ impl Recorder {
         if n > i64::MAX as u64 { 0 } else { n }
     }
 
-    /// Closes the current epoch and opens one in which nothing is in flight; stays in it if there is none.
+    /// Closes the current epoch and opens one in which nothing is in flight that counts; stays in it if there is none.
     pub(crate) fn turn_epoch(&self, now: Timestamp) {
-        let mut closed_at = self.closed_at.lock();
+        let mut past = self.past.lock();
         let current = usize::from(self.epochs.current());
-        if let Some(next) = (0..EPOCHS).find(|epoch| *epoch != current && self.in_flight_of(*epoch) == 0) {
-            closed_at[current] = now;
+        let in_flight: [u64; EPOCHS] = std::array::from_fn(|epoch| self.in_flight_of(epoch));
+        for (past, n) in past.iter_mut().zip(in_flight) {
+            // Of what was forgiven some has ended: it shall not cover for calls that came later.
+            past.forgiven = past.forgiven.min(n);
+        }
+        let free = |epoch: &usize| *epoch != current && in_flight[*epoch] == past[*epoch].forgiven;
+        if let Some(next) = (0..EPOCHS).filter(free).min_by_key(|epoch| in_flight[*epoch]) {
+            past[current].closed_at = now;
             self.epochs.0.store(next, Ordering::Relaxed);
         }
     }
 
-    /// Calls that have been in flight for at least `age`.
+    /// Holds the age of what is in flight now against nobody any more: it was admitted in an earlier life.
+    pub(crate) fn forgive(&self) {
+        for (epoch, past) in self.past.lock().iter_mut().enumerate() {
+            past.forgiven = self.in_flight_of(epoch);
+        }
+    }
+
+    /// Calls that have been in flight for at least `age`, those that were forgiven left out.
     pub(crate) fn older_than(&self, age: Duration, now: Timestamp) -> u64 {
-        let closed_at = *self.closed_at.lock();
+        let past = *self.past.lock();
         let current = usize::from(self.epochs.current());
         (0..EPOCHS)
-            .filter(|epoch| *epoch != current && now.since(closed_at[*epoch]) >= age)
-            .map(|epoch| self.in_flight_of(epoch))
+            .filter(|epoch| *epoch != current && now.since(past[*epoch].closed_at) >= age)
+            .map(|epoch| self.in_flight_of(epoch).saturating_sub(past[epoch].forgiven))
             .sum()
     }
 }

@@ -14,17 +14,22 @@ pub(crate) mod slots;
 pub(crate) use epochs::EPOCHS;
 pub(crate) use lane::{Lane, Mapping};
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Row};
 use crate::sync::{AtomicU64, Mutex, Ordering};
-use crate::time::{Timestamp, nanos};
-use epochs::Epochs;
+use crate::time::nanos;
+use epochs::{Epochs, Past};
 use std::time::Duration;
 
-/// Distinct latency thresholds one recorder can tell apart.
-pub(crate) const MAX_THRESHOLDS: usize = 16;
-
 /// Things that can be told apart by [`Recorder::note`].
-pub(crate) const NOTES: usize = 8;
+pub(crate) const NOTES: usize = 7;
+
+// A shard: calls in flight by epoch, the sum of latencies, notes, the histogram; at `CELLS` the cells. What comes before
+// them has the size of a power of two, so that indices can be masked where they would else be checked.
+const SUM: usize = EPOCHS;
+const HISTOGRAM: usize = SUM + 1 + NOTES;
+const CELLS: usize = 512;
+/// How many thresholds there is room for. No declaration has as many, for they are refused.
+const MAX_THRESHOLDS: usize = CELLS - HISTOGRAM - histogram::BUCKETS;
 
 /// 128 bytes between shards: two lines, for the prefetcher fetches them in pairs.
 const PAD: usize = 16;
@@ -42,7 +47,19 @@ pub(crate) struct Recorder {
     /// Calls in the cells that are not the breaker's concern, cell by cell.
     disowned: Box<[AtomicU64]>,
     epochs: Epochs,
-    closed_at: Mutex<[Timestamp; EPOCHS]>,
+    past: Mutex<[Past; EPOCHS]>,
+}
+
+/// On a word that no other thread writes: nothing can come between load and store.
+#[inline]
+fn own(word: &AtomicU64, n: u64, order: Ordering) {
+    word.store(word.load(Ordering::Relaxed).wrapping_add(n), order);
+}
+
+/// On a word that threads share.
+#[inline]
+fn share(word: &AtomicU64, n: u64, order: Ordering) {
+    word.fetch_add(n, order);
 }
 
 /// What was counted so far, over all threads.
@@ -70,7 +87,7 @@ impl Recorder {
         sorted.dedup();
         sorted.truncate(MAX_THRESHOLDS);
         let classes = sorted.len() + 1;
-        let used = EPOCHS + Outcome::COUNT * classes + 1 + histogram::BUCKETS + sorted.len() + NOTES;
+        let used = CELLS + Outcome::COUNT * classes;
         let stride = used.next_multiple_of(PAD) + PAD;
         Self {
             thresholds: sorted.into(),
@@ -80,7 +97,7 @@ impl Recorder {
             words: (0..stride * (owned + 1) + PAD).map(|_| AtomicU64::new(0)).collect(),
             disowned: (0..Outcome::COUNT * classes).map(|_| AtomicU64::new(0)).collect(),
             epochs: Epochs::new(),
-            closed_at: Mutex::new([Timestamp::default(); EPOCHS]),
+            past: Mutex::new([Past::default(); EPOCHS]),
         }
     }
 
@@ -88,28 +105,44 @@ impl Recorder {
     #[inline]
     pub(crate) fn start(&self, slot: usize) -> u8 {
         let epoch = self.epochs.current();
-        self.add(slot, usize::from(epoch), 1, Ordering::Relaxed);
+        self.add(slot, usize::from(epoch), 1);
         epoch
     }
 
     /// Counts a call out.
     #[inline]
-    pub(crate) fn finish(&self, slot: usize, epoch: u8, outcome: Outcome, latency: u64) -> Outcome {
+    pub(crate) fn finish(&self, slot: usize, epoch: u8, row: Row, latency: u64) -> Row {
+        let (row, class) = self.sort(row, latency);
+        let shard = self.shard(slot);
         // Started on one thread and finished on another: each shard alone may wrap below zero, the sum does not.
-        self.add(slot, usize::from(epoch), u64::MAX, Ordering::Relaxed);
-        self.record(slot, outcome, latency)
+        let epoch = usize::from(epoch) % EPOCHS;
+        if slot < self.owned {
+            own(&shard[epoch], u64::MAX, Ordering::Relaxed);
+            self.put(shard, own, row, class, latency);
+        } else {
+            share(&shard[epoch], u64::MAX, Ordering::Relaxed);
+            self.put(shard, share, row, class, latency);
+        }
+        row
     }
 
-    /// Counts a call that was never in flight; gives the outcome back, a slow success as such.
+    /// Counts a call that was never in flight.
+    pub(crate) fn record(&self, slot: usize, row: Row, latency: u64) {
+        let (row, class) = self.sort(row, latency);
+        let add = if slot < self.owned { own } else { share };
+        self.put(self.shard(slot), add, row, class, latency);
+    }
+
     #[inline]
-    pub(crate) fn record(&self, slot: usize, outcome: Outcome, latency: u64) -> Outcome {
-        let (outcome, class) = self.sort(outcome, latency);
-        let (cells, sum, buckets) = self.layout();
-        self.add(slot, sum, latency, Ordering::Relaxed);
-        self.add(slot, buckets + histogram::bucket(latency) + class, 1, Ordering::Relaxed);
-        // Last, and released: whoever sees the call in its cell also sees it in the histogram.
-        self.add(slot, cells + outcome.index() * self.classes() + class, 1, Ordering::Release);
-        outcome
+    fn put(&self, shard: &[AtomicU64], add: impl Fn(&AtomicU64, u64, Ordering), row: Row, class: usize, latency: u64) {
+        // Always there; asked once, so that nothing below is checked.
+        let Some((head, cells)) = shard.split_first_chunk::<CELLS>() else { return };
+        add(&head[SUM], latency, Ordering::Relaxed);
+        add(&head[(HISTOGRAM + histogram::bucket(latency) + class) % CELLS], 1, Ordering::Relaxed);
+        if let Some(cell) = cells.get(row.0 as usize * self.classes() + class) {
+            // Last, and released: whoever sees the call in its cell also sees it in the histogram.
+            add(cell, 1, Ordering::Release);
+        }
     }
 
     /// Counts `n` events that took no time: refusals, and indicators that are no request.
@@ -117,75 +150,63 @@ impl Recorder {
     /// Refusals stay out of the histogram here, so that they do not pull the quantiles down; see [`Snapshot`].
     #[inline]
     pub(crate) fn count(&self, slot: usize, outcome: Outcome, n: u64) {
-        let (cells, _, buckets) = self.layout();
         if !outcome.is_refusal() {
-            self.add(slot, buckets, n, Ordering::Relaxed);
+            self.add(slot, HISTOGRAM, n);
         }
-        self.add(slot, cells + outcome.index() * self.classes(), n, Ordering::Release);
-    }
-
-    /// Takes a call out of what the breaker sees: it was admitted in an earlier life of it. For its SLI it counts.
-    #[cold]
-    pub(crate) fn disown(&self, outcome: Outcome, latency: u64) {
-        let (outcome, class) = self.sort(outcome, latency);
-        // Before the call is counted, and released: the breaker may see it taken out too early, never too late.
-        self.disowned[outcome.index() * self.classes() + class].fetch_add(1, Ordering::Release);
-    }
-
-    /// Shows the breaker a call that is not counted yet, or that will be counted as something else.
-    #[cfg(feature = "tower")]
-    pub(crate) fn adopt(&self, outcome: Outcome, latency: u64) {
-        let (outcome, class) = self.sort(outcome, latency);
-        self.disowned[outcome.index() * self.classes() + class].fetch_sub(1, Ordering::Release);
+        self.add(slot, CELLS + outcome.row().0 as usize * self.classes(), n);
     }
 
     /// Counts a thing that is told apart by number only, up to [`NOTES`].
     #[inline]
     pub(crate) fn note(&self, slot: usize, note: usize) {
-        let first = self.layout().2 + histogram::BUCKETS + self.thresholds.len();
-        self.add(slot, first + note.min(NOTES - 1), 1, Ordering::Relaxed);
+        self.add(slot, SUM + 1 + note.min(NOTES - 1), 1);
+    }
+
+    #[inline]
+    fn add(&self, slot: usize, word: usize, n: u64) {
+        let word = &self.shard(slot)[word];
+        if slot < self.owned { own(word, n, Ordering::Release) } else { share(word, n, Ordering::Release) }
+    }
+
+    #[inline]
+    fn shard(&self, slot: usize) -> &[AtomicU64] {
+        &self.words[PAD + slot * self.stride..][..self.stride]
+    }
+
+    /// Takes a call out of what the breaker sees: it was admitted in an earlier life of it. For its SLI it counts.
+    #[cold]
+    pub(crate) fn disown(&self, row: Row, latency: u64) {
+        let (row, class) = self.sort(row, latency);
+        // Before the call is counted, and released: the breaker may see it taken out too early, never too late.
+        self.disowned[row.0 as usize * self.classes() + class].fetch_add(1, Ordering::Release);
+    }
+
+    /// Shows the breaker a call that is not counted yet, or that will be counted as something else.
+    #[cfg(feature = "tower")]
+    pub(crate) fn adopt(&self, row: Row, latency: u64) {
+        let (row, class) = self.sort(row, latency);
+        self.disowned[row.0 as usize * self.classes() + class].fetch_sub(1, Ordering::Release);
     }
 
     /// How often each thing was noted.
     pub(crate) fn notes(&self) -> [u64; NOTES] {
-        let first = self.layout().2 + histogram::BUCKETS + self.thresholds.len();
-        std::array::from_fn(|note| self.sum(first + note, Ordering::Relaxed))
+        std::array::from_fn(|note| self.sum(SUM + 1 + note, Ordering::Relaxed))
     }
 
     /// The latency class, and whether a success was slow.
     #[inline]
-    fn sort(&self, outcome: Outcome, latency: u64) -> (Outcome, usize) {
+    fn sort(&self, row: Row, latency: u64) -> (Row, usize) {
         let mut class = 0;
         for threshold in &self.thresholds {
             class += usize::from(latency > *threshold);
         }
-        match outcome {
-            Outcome::Success if latency > self.slow_over => (Outcome::Slow, class),
-            other => (other, class),
-        }
-    }
-
-    #[inline]
-    fn add(&self, slot: usize, word: usize, n: u64, order: Ordering) {
-        let word = &self.words[PAD + slot * self.stride + word];
-        if slot < self.owned {
-            // No other thread writes here, so nothing can come between load and store.
-            word.store(word.load(Ordering::Relaxed).wrapping_add(n), order);
-        } else {
-            word.fetch_add(n, order);
-        }
+        let slow = row == Row::SUCCESS && latency > self.slow_over;
+        (if slow { Row::SLOW } else { row }, class)
     }
 
     #[inline]
     fn classes(&self) -> usize {
         self.thresholds.len() + 1
-    }
-
-    /// Where cells, sum and histogram begin in a shard.
-    #[inline]
-    fn layout(&self) -> (usize, usize, usize) {
-        let sum = EPOCHS + Outcome::COUNT * self.classes();
-        (EPOCHS, sum, sum + 1)
     }
 
     fn sum(&self, word: usize, order: Ordering) -> u64 {
@@ -195,9 +216,9 @@ impl Recorder {
     /// The cells, summed over all threads, into `out`.
     pub(crate) fn cells_into(&self, out: &mut Vec<u64>) {
         out.clear();
-        let (cells, sum, _) = self.layout();
-        // Acquired: see `record`.
-        out.extend((cells..sum).map(|word| self.sum(word, Ordering::Acquire)));
+        let end = CELLS + Outcome::COUNT * self.classes();
+        // Acquired: see `put`.
+        out.extend((CELLS..end).map(|word| self.sum(word, Ordering::Acquire)));
     }
 
     /// The cells as the breaker sees them, into `out`.
@@ -212,13 +233,12 @@ impl Recorder {
 
     /// The histogram without its splits, added to `out` ([`histogram::BUCKETS`] long).
     pub(crate) fn add_latency_to(&self, out: &mut [u64]) {
-        let (_, _, first) = self.layout();
         let mut index = 0;
         for (bucket, cell) in out.iter_mut().enumerate().take(histogram::BUCKETS) {
             let next = histogram::lower(bucket + 1);
             let end = bucket + 1 + self.thresholds.partition_point(|t| *t < next);
             for word in index..end {
-                *cell = cell.wrapping_add(self.sum(first + word, Ordering::Relaxed));
+                *cell = cell.wrapping_add(self.sum(HISTOGRAM + word, Ordering::Relaxed));
             }
             index = end;
         }
@@ -228,12 +248,11 @@ impl Recorder {
     pub(crate) fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot::default();
         self.cells_into(&mut snapshot.cells);
-        let (_, sum, start) = self.layout();
         let buckets = histogram::BUCKETS + self.thresholds.len();
-        snapshot.latency = (start..start + buckets).map(|word| self.sum(word, Ordering::Relaxed)).collect();
-        snapshot.sum = self.sum(sum, Ordering::Relaxed);
+        snapshot.latency = (HISTOGRAM..HISTOGRAM + buckets).map(|word| self.sum(word, Ordering::Relaxed)).collect();
+        snapshot.sum = self.sum(SUM, Ordering::Relaxed);
         let refused = Outcome::ALL.iter().filter(|outcome| outcome.is_refusal());
-        let refused: u64 = refused.map(|outcome| snapshot.cells[outcome.index() * self.classes()]).sum();
+        let refused: u64 = refused.map(|outcome| snapshot.cells[outcome.row().0 as usize * self.classes()]).sum();
         snapshot.latency[0] = snapshot.latency[0].wrapping_add(refused);
         snapshot
     }
@@ -257,6 +276,12 @@ impl Recorder {
         edges.extend(self.thresholds.iter().map(|t| t.saturating_add(1)));
         edges.sort_unstable();
         edges
+    }
+
+    /// What the latency classes are told apart by: ascending, in nanoseconds; class `c` exceeded the first `c`.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn thresholds(&self) -> &[u64] {
+        &self.thresholds
     }
 
     /// `lane`, resolved against these cells.

@@ -4,7 +4,17 @@
 //! recorder with plain loads and stores. Slots are few (memory is fixed at declaration); threads beyond them, and
 //! threads that are being torn down, share the last shard with read-modify-writes. No count is lost either way.
 
+use std::cell::Cell;
 use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// A thread that has not asked yet.
+const UNASKED: usize = usize::MAX;
+
+thread_local! {
+    // Constant and without a destructor: reading it is one load, at any time of a thread's life.
+    static SLOT: Cell<usize> = const { Cell::new(UNASKED) };
+    static LEASE: Lease = const { Lease };
+}
 
 /// How many slots have an owner: twice the cores, so that the workers of a runtime fit beside a few other threads.
 pub(crate) fn owned() -> usize {
@@ -14,8 +24,8 @@ pub(crate) fn owned() -> usize {
 /// The calling thread's slot: below [`owned`] if it is the thread's own, equal to it if it is shared.
 #[inline]
 pub(crate) fn current() -> usize {
-    // `try_with` fails only while the thread's locals are being destroyed.
-    SLOT.try_with(|slot| slot.0).unwrap_or_else(|_| owned())
+    let slot = SLOT.get();
+    if slot == UNASKED { claim() } else { slot }
 }
 
 struct Pool {
@@ -33,25 +43,30 @@ fn pool() -> &'static Pool {
     })
 }
 
-struct Slot(usize);
-
-impl Slot {
-    fn claim() -> Self {
-        let pool = pool();
-        let free = pool.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Self(free.unwrap_or(pool.owned))
-    }
+#[cold]
+fn claim() -> usize {
+    let pool = pool();
+    // Registers the lease's destructor; it fails while the thread is being torn down, and then nobody would give back.
+    let slot = if LEASE.try_with(|_| ()).is_ok() {
+        pool.free.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    } else {
+        None
+    };
+    let slot = slot.unwrap_or(pool.owned);
+    SLOT.set(slot);
+    slot
 }
 
-impl Drop for Slot {
+/// Gives the slot back when its thread ends.
+struct Lease;
+
+impl Drop for Lease {
     fn drop(&mut self) {
         let pool = pool();
-        if self.0 < pool.owned {
-            pool.free.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
+        // Destructors that run after this one count in the shared shard.
+        let slot = SLOT.replace(pool.owned);
+        if slot < pool.owned {
+            pool.free.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
         }
     }
-}
-
-thread_local! {
-    static SLOT: Slot = Slot::claim();
 }

@@ -2,7 +2,7 @@
 
 use super::text;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What the alert pairs of the Workbook are written for.
 pub(super) const STANDARD: Duration = Duration::from_secs(30 * 86_400);
@@ -31,6 +31,21 @@ impl Period {
             Self::CalendarMonth => MEAN_MONTH,
         }
     }
+
+    /// When the period began that `wall` lies in: the first of the month, 00:00 UTC, or as long ago as it is long.
+    ///
+    /// A time that no calendar holds is its own beginning.
+    pub fn start(self, wall: SystemTime) -> SystemTime {
+        match self {
+            Self::Rolling(length) => wall.checked_sub(length).unwrap_or(wall),
+            Self::CalendarMonth => first_of_month(wall).unwrap_or(wall),
+        }
+    }
+}
+
+fn first_of_month(wall: SystemTime) -> Option<SystemTime> {
+    let at = jiff::Timestamp::try_from(wall).ok()?.to_zoned(jiff::tz::TimeZone::UTC);
+    Some(at.first_of_month().ok()?.start_of_day().ok()?.into())
 }
 
 /// Rolling, 30 days.

@@ -3,6 +3,7 @@
 use super::text::{code, duration};
 use super::{AlertWindow, Objective, Period, Slo};
 use crate::error::Error;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const LONGEST_NAME: usize = 128;
@@ -10,6 +11,8 @@ const LONGEST_URL: usize = 2_048;
 const PERIODS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(366 * 86_400));
 /// What the latency histogram holds.
 const THRESHOLDS: (Duration, Duration) = (Duration::from_micros(1), Duration::from_secs(60));
+/// Distinct latency thresholds that are told apart, with room for a breaker's own.
+const MOST_THRESHOLDS: usize = 50;
 /// A window, or a slice, must be this many steps of the ring long, or its edges blur its content.
 const STEPS: u32 = 4;
 /// Prometheus needs two samples in a window at the very least; four survive a lost scrape and a late one.
@@ -42,6 +45,7 @@ pub(super) fn slo(slo: &Slo) -> Result<(), Error> {
         one_objective(&at, slo, objective)?;
         distinct(&at, &slo.objectives()[..i], objective)?;
     }
+    thresholds(&at, slo)?;
     let alerts = slo.alert_windows();
     for (i, alert) in alerts.iter().enumerate() {
         one_alert(&at, slo, alert)?;
@@ -155,6 +159,17 @@ fn slices(at: &str, slo: &Slo, slice: Duration) -> Result<(), Error> {
     Ok(())
 }
 
+fn thresholds(at: &str, slo: &Slo) -> Result<(), Error> {
+    let distinct: BTreeSet<Duration> = slo.objectives().iter().filter_map(Objective::threshold).collect();
+    if distinct.len() <= MOST_THRESHOLDS {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "{at}: {} latency thresholds are more than can be told apart: write at most {MOST_THRESHOLDS}",
+        distinct.len()
+    )))
+}
+
 fn distinct(at: &str, earlier: &[Objective], objective: &Objective) -> Result<(), Error> {
     if earlier.iter().all(|other| other.name().trim() != objective.name().trim()) {
         return Ok(());
@@ -220,12 +235,12 @@ fn reachable(at: &str, slo: &Slo, objective: &Objective) -> Result<(), Error> {
     };
     Err(Error::unreachable(format!(
         "{at}, objective \"{}\": the {} alert over {} at {} can never fire, for at a target of {target} a total outage \
-         burns at {:.6}: write `.reachable_alerts()` to lower such factors, or `.alerts(…)` with factors of at most {}",
+         burns at {}: write `.reachable_alerts()` to lower such factors, or `.alerts(…)` with factors of at most {}",
         objective.name(),
         alert.severity(),
         windows(&alert),
         alert.factor(),
-        target.largest_burn(),
+        (target.largest_burn() * 1e4).round() / 1e4,
         largest_factor(target)
     )))
 }

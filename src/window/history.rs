@@ -61,17 +61,15 @@ impl History {
             tick: column.slices.map_or(0, |(length, _)| now.as_nanos() / nanos(length).max(1)),
             ..Slices::default()
         });
-        Self {
-            next: AtomicU64::new(ring.next_tick().as_nanos()),
-            inner: Mutex::new(Inner {
-                slices: slices.collect(),
-                scratch: Scratch { counters: Vec::with_capacity(2 * columns.len()), ..Scratch::default() },
-                columns,
-                sources: Vec::new(),
-                latency: LatencyRing::new(step, now),
-                ring,
-            }),
-        }
+        let inner = Inner {
+            slices: slices.collect(),
+            scratch: Scratch { counters: Vec::with_capacity(2 * columns.len()), ..Scratch::default() },
+            columns,
+            sources: Vec::new(),
+            latency: LatencyRing::new(step, now),
+            ring,
+        };
+        Self { next: AtomicU64::new(inner.next_tick().as_nanos()), inner: Mutex::new(inner) }
     }
 
     /// Adds a recorder, which must not have counted anything yet.
@@ -93,33 +91,38 @@ impl History {
     pub(crate) fn try_roll(&self, now: Timestamp) -> bool {
         // The lock is the one compare-and-swap of a roll: a request never waits for it.
         let Some(mut inner) = self.inner.try_lock() else { return false };
-        if now < inner.ring.next_tick() {
+        if now < inner.next_tick() {
             return false;
         }
         inner.roll(now);
-        self.next.store(inner.ring.next_tick().as_nanos(), Ordering::Relaxed);
+        self.next.store(inner.next_tick().as_nanos(), Ordering::Relaxed);
         true
     }
 
     fn rolled<T>(&self, now: Timestamp, read: impl FnOnce(&mut Inner) -> T) -> T {
         let mut inner = self.inner.lock();
         inner.roll(now);
-        self.next.store(inner.ring.next_tick().as_nanos(), Ordering::Relaxed);
+        self.next.store(inner.next_tick().as_nanos(), Ordering::Relaxed);
         read(&mut inner)
     }
 
     /// The events (or slices) of a column over a window. Excluded events are not remembered by window.
     pub(crate) fn read(&self, column: usize, window: Window, now: Timestamp) -> Reading {
-        self.rolled(now, |inner| {
-            let Inner { ring, scratch, .. } = inner;
-            let coverage = ring.at(window.length(), now, &scratch.counters, &mut scratch.base);
-            let since = |index: usize| {
-                let (now, then) = (scratch.counters.get(index), scratch.base.get(index));
-                now.zip(then).map_or(0, |(now, then)| now.saturating_sub(*then))
-            };
-            let tally = Tally { good: since(2 * column), bad: since(2 * column + 1), excluded: 0 };
-            Reading { window, tally, coverage }
-        })
+        self.rolled(now, |inner| inner.read(column, window, now))
+    }
+
+    /// Many readings of one moment, in the order in which they are wanted.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn read_each(&self, wanted: impl IntoIterator<Item = (usize, Window)>, now: Timestamp) -> Vec<Reading> {
+        self.rolled(now, |inner| wanted.into_iter().map(|(column, window)| inner.read(column, window, now)).collect())
+    }
+
+    /// Every recorder, with the columns resolved against its cells.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn each_source(&self, mut each: impl FnMut(&'static Recorder, &[Mapping])) {
+        for (recorder, mappings) in &self.inner.lock().sources {
+            each(recorder, mappings);
+        }
     }
 
     /// All events of a column so far, excluded ones too.
@@ -148,6 +151,27 @@ impl History {
 }
 
 impl Inner {
+    /// When the ring wants to be rolled, or a slice ends: its length need not be a multiple of the ring's step.
+    fn next_tick(&self) -> Timestamp {
+        let ends = self.slices.iter().zip(&self.columns).filter_map(|(slices, column)| {
+            let (length, _) = column.slices?;
+            Some(Timestamp::from_nanos((slices.tick + 1).saturating_mul(nanos(length))))
+        });
+        ends.fold(self.ring.next_tick(), Timestamp::min)
+    }
+
+    /// What a column counted over a window; rolled first.
+    fn read(&mut self, column: usize, window: Window, now: Timestamp) -> Reading {
+        let Self { ring, scratch, .. } = self;
+        let coverage = ring.at(window.length(), now, &scratch.counters, &mut scratch.base);
+        let since = |index: usize| {
+            let (now, then) = (scratch.counters.get(index), scratch.base.get(index));
+            now.zip(then).map_or(0, |(now, then)| now.saturating_sub(*then))
+        };
+        let tally = Tally { good: since(2 * column), bad: since(2 * column + 1), excluded: 0 };
+        Reading { window, tally, coverage }
+    }
+
     /// Brings everything up to `now`; `scratch` then holds the counters as they stand.
     fn roll(&mut self, now: Timestamp) {
         self.count();

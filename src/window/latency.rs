@@ -64,10 +64,11 @@ impl Latency {
     }
 
     pub(crate) fn new(coverage: f64, buckets: impl Iterator<Item = u64>) -> Self {
-        let mut histogram = Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are allowed"));
+        // Bounds of its own: one that grows by itself does so for `record`, but a saturating one stays as small as it is.
+        let mut histogram = Histogram::new_with_bounds(1, histogram::middle(BUCKETS - 1), 3)
+            .unwrap_or_else(|_| unreachable!("three digits of 1 ns to 68 s are allowed"));
         for (bucket, n) in buckets.enumerate().filter(|(_, n)| *n > 0) {
-            // Not saturating: that clamps to what the histogram holds so far, which is next to nothing.
-            _ = histogram.record_n(histogram::middle(bucket).max(1), n);
+            histogram.saturating_record_n(histogram::middle(bucket).max(1), n);
         }
         Self { histogram, coverage }
     }

@@ -1,6 +1,6 @@
 //! Bodies: a call counts when its body ends, breaks or is dropped.
 
-use crate::rig::{Rig, Task, ended, now, trip};
+use crate::harness::{Rig, Task, ended, now, trip};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};

@@ -1,6 +1,6 @@
 //! Guarded HTTP clients, against a real server on the loopback interface.
 
-use crate::rig::{Rig, breaker, ended};
+use crate::harness::{Rig, breaker, ended};
 use axum::Router;
 use axum::extract::Path;
 use axum::http::{Request, StatusCode};
@@ -40,12 +40,9 @@ fn request(address: SocketAddr, status: u16) -> Request<Empty<Bytes>> {
     Request::get(format!("http://{address}/{status}")).body(Empty::new()).unwrap()
 }
 
-fn hyper_client() -> impl Service<
-    Request<Empty<Bytes>>,
-    Response = http::Response<hyper::body::Incoming>,
-    Error = Error,
-    Future: Send,
-> + Clone {
+fn hyper_client()
+-> impl Service<Request<Empty<Bytes>>, Response = http::Response<hyper::body::Incoming>, Error = Error, Future: Send> + Clone
+{
     Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>()
 }
 
@@ -105,14 +102,13 @@ async fn no_connection_is_a_failure_of_transport() {
 async fn reqwest_is_guarded_through_its_tower_side() {
     let rig = Rig::new();
     let (address, asked) = upstream().await;
-    let layer = rig.guard().layer().unwrap().classify(
-        |result: Result<&reqwest::Response, &reqwest::Error>| match result {
+    let layer =
+        rig.guard().layer().unwrap().classify(|result: Result<&reqwest::Response, &reqwest::Error>| match result {
             Ok(response) if response.status().is_server_error() => Outcome::FAILURE,
             Ok(_) => Outcome::Success,
             Err(error) if error.is_timeout() => Outcome::TimedOut,
             Err(_) => Outcome::Failure(FailureClass::Transport),
-        },
-    );
+        });
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let guarded = layer.layer(client.clone());
     let ask = |address: SocketAddr, status: u16| {

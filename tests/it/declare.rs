@@ -1,9 +1,9 @@
-//! Declaring: what is accepted, what it means, and what is refused with which words.
+//! Declaring: what is accepted, and what it means.
 
 use plimsoll::{
     Accounting, AlertWindow, BudgetPolicy, Error, Objective, Outcome, Period, Severity, Slo, Target, Verdict,
 };
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -17,7 +17,7 @@ fn pair(long: Duration, short: Duration, factor: f64) -> AlertWindow {
 }
 
 /// Refused, with the kind asked for and every one of the words.
-fn refused(slo: &Slo, kind: fn(&Error) -> bool, words: &[&str]) {
+pub(crate) fn refused(slo: &Slo, kind: fn(&Error) -> bool, words: &[&str]) {
     let error = slo.validate().expect_err(&format!("{slo:?}"));
     assert!(kind(&error), "{error:?}");
     for word in words {
@@ -171,134 +171,6 @@ fn unreachable_alerts_are_refused_or_lowered_when_asked() {
 }
 
 #[test]
-fn names_are_refused() {
-    let long = "x".repeat(129);
-    for (name, word) in [("", "empty"), ("  ", "empty"), (long.as_str(), "129"), ("a\nb", "'\\n'")] {
-        refused(&Slo::new(name).success(99.9), Error::is_invalid, &["the SLO's name", word]);
-        refused(&slo().service(name), Error::is_invalid, &["service", word]);
-        refused(&slo().owner(name), Error::is_invalid, &["owner", word]);
-        let named = Objective::success(99.0).named(name);
-        refused(&slo().objective(named), Error::is_invalid, &["objective's name", word]);
-    }
-    refused(&slo().runbook(""), Error::is_invalid, &["runbook", "empty"]);
-    Slo::new("Kasse („neu“) – 1").success(99.9).validate().unwrap();
-    Slo::new("x".repeat(128)).success(99.9).validate().unwrap();
-}
-
-#[test]
-fn two_objectives_of_one_name_are_refused() {
-    let twice = slo().latency(99.0, Duration::from_millis(500)).latency(95.0, Duration::from_micros(1_500));
-    refused(
-        &twice,
-        Error::is_duplicate,
-        &[".objective(Objective::latency(95.0, Duration::from_micros(1500)).named(\"…\"))"],
-    );
-    refused(&slo().success(99.0), Error::is_duplicate, &[".objective(Objective::success(99.0).named(\"…\"))"]);
-    let spaced = slo().objective(Objective::success(99.0).named(" success"));
-    refused(&spaced, Error::is_duplicate, &["two objectives"]);
-}
-
-#[test]
-fn no_objective_is_refused() {
-    refused(&Slo::new("checkout"), Error::is_invalid, &["promises nothing", ".success(99.9)"]);
-}
-
-#[test]
-fn thresholds_out_of_range_are_refused() {
-    for threshold in [Duration::ZERO, Duration::from_nanos(999), MINUTE + Duration::from_nanos(1)] {
-        let slo = Slo::new("checkout").latency(99.0, threshold);
-        refused(&slo, Error::is_invalid, &["latency threshold", "1 us to 60 s"]);
-    }
-    for threshold in [Duration::from_micros(1), MINUTE] {
-        Slo::new("checkout").latency(99.0, threshold).validate().unwrap();
-    }
-    let odd = Objective::success(99.0).named("odd").of_successes();
-    refused(&slo().objective(odd), Error::is_invalid, &["of_successes", "Objective::latency"]);
-}
-
-#[test]
-fn periods_out_of_range_are_refused() {
-    let year = 366 * 24 * HOUR;
-    for period in [Duration::ZERO, MINUTE - Duration::from_nanos(1), year + MINUTE, Duration::MAX] {
-        refused(&slo().over(period), Error::is_invalid, &["period", "1 minute to 366 days"]);
-    }
-    refused(&slo().over_days(u64::MAX), Error::is_invalid, &["period"]);
-    slo().over(year).validate().unwrap();
-}
-
-#[test]
-fn alerts_that_cannot_work_are_refused() {
-    let with = |alert| slo().alerts(vec![alert]);
-    with(pair(HOUR, 5 * MINUTE, 14.4)).validate().unwrap();
-    slo().alerts(Vec::new()).validate().unwrap();
-
-    for factor in [0.0, -1.0, f64::NAN, 0.000_000_4] {
-        refused(&with(pair(HOUR, 5 * MINUTE, factor)), Error::is_invalid, &["over 0", "1h/5m"]);
-    }
-    for factor in [1_000.0, f64::INFINITY] {
-        let slo = with(pair(HOUR, 5 * MINUTE, factor));
-        refused(&slo, Error::is_unreachable, &["never fire", "at most 999.999999"]);
-    }
-    for long in [5 * MINUTE, MINUTE] {
-        refused(&with(pair(long, 5 * MINUTE, 2.0)), Error::is_invalid, &["longer than the short"]);
-    }
-    let days = 24 * HOUR;
-    refused(&with(pair(31 * days, HOUR, 2.0)), Error::is_invalid, &["period of 30d"]);
-    let patient = pair(HOUR, 5 * MINUTE, 2.0).held_for(31 * days);
-    refused(&with(patient), Error::is_invalid, &["held for 31d", "period of 30d"]);
-    let twice = slo().alert(pair(HOUR, 5 * MINUTE, 2.0));
-    refused(&twice, Error::is_duplicate, &["two P0 alerts", "1h/5m"]);
-    slo().alert(pair(2 * HOUR, 10 * MINUTE, 2.0)).validate().unwrap();
-}
-
-#[test]
-fn windows_too_fine_are_refused() {
-    // Under four scrapes.
-    let ten_seconds = Duration::from_secs(10);
-    let hand_made = slo().alerts(vec![pair(MINUTE, ten_seconds, 2.0)]);
-    refused(&hand_made, Error::is_too_fine, &["scrape", "15s", "at least 1m", "from_millis(2500)"]);
-    hand_made.scrape_interval(Duration::from_millis(2_500)).validate().unwrap();
-    slo().alerts(vec![pair(HOUR, MINUTE, 2.0)]).validate().unwrap();
-    let slow = slo().scrape_interval(2 * MINUTE);
-    refused(&slow, Error::is_too_fine, &["1h/5m", "2m", "at least 8m"]);
-    refused(&slo().over(HOUR).scrape_interval(MINUTE), Error::is_too_fine, &["5s/417ms"]);
-    refused(&slo().scrape_interval(Duration::ZERO), Error::is_invalid, &["over zero"]);
-    // Under four steps of the ring, which are 10 ms at the least.
-    let fine =
-        |ms| slo().alerts(vec![pair(MINUTE, Duration::from_millis(ms), 2.0)]).scrape_interval(Duration::from_millis(1));
-    refused(&fine(39), Error::is_too_fine, &["remembered", "40ms"]);
-    fine(40).validate().unwrap();
-}
-
-#[test]
-fn timeslices_that_cannot_work_are_refused() {
-    let sliced = |slice| slo().objective(Objective::success(99.0).named("up").timeslices(slice, 95.0));
-    sliced(MINUTE).validate().unwrap();
-    sliced(5 * MINUTE).validate().unwrap();
-    refused(&sliced(Duration::ZERO), Error::is_too_fine, &["slices of 0s", "at least 40ms"]);
-    refused(&sliced(Duration::from_nanos(1)), Error::is_too_fine, &["slices of 1ns"]);
-    refused(&sliced(10 * MINUTE), Error::is_too_fine, &["1h/5m", "at most 5m"]);
-    refused(&sliced(31 * 24 * HOUR), Error::is_invalid, &["longer than the period"]);
-    let few = sliced(5 * MINUTE).min_events(13);
-    refused(&few, Error::is_too_fine, &["its long one 13"]);
-    let lax = slo().objective(Objective::success(99.0).named("up").timeslices(MINUTE, 100.0));
-    refused(&lax, Error::is_invalid, &["\"up\"", "100 %"]);
-}
-
-#[test]
-fn policies_and_protection_that_make_no_sense_are_refused() {
-    let with = |policy| slo().budget_policy(policy);
-    let policy = BudgetPolicy::default;
-    for percent in [0.0, -5.0, 101.0, f64::NAN] {
-        refused(&with(policy().under(percent, "wait")), Error::is_invalid, &["policy step"]);
-        refused(&with(policy().postmortem_over(percent)), Error::is_invalid, &["post-mortem"]);
-    }
-    refused(&with(policy().under(20.0, "")), Error::is_invalid, &["action under 20 %"]);
-    refused(&with(policy().when_exhausted("")), Error::is_invalid, &["spent budget"]);
-    refused(&slo().min_events(0), Error::is_invalid, &["min_events(0)", "at least 1"]);
-}
-
-#[test]
 fn a_policy_gets_stricter_as_the_budget_goes() {
     let policy = BudgetPolicy::default().under(20.0, "freeze").under(50.0, "review");
     assert_eq!(policy.steps().collect::<Vec<_>>(), [(50.0, "review"), (20.0, "freeze")]);
@@ -350,4 +222,16 @@ fn the_declaration_changes_with_everything_that_matters() {
     prints.sort();
     prints.dedup();
     assert_eq!(prints.len(), other.len() + 1);
+}
+#[test]
+fn a_calendar_month_begins_on_the_first_in_utc() {
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let start = |seconds| Period::CalendarMonth.start(at(seconds));
+    // 2024-02-29 23:59:59, 2024-03-01 00:00:00, and the first moment there is.
+    assert_eq!(start(1_709_251_199), at(1_706_745_600));
+    assert_eq!(start(1_709_251_200), at(1_709_251_200));
+    assert_eq!(start(0), at(0));
+    let end_of_time = at(i64::MAX as u64);
+    assert_eq!(Period::CalendarMonth.start(end_of_time), end_of_time);
+    assert_eq!(Period::Rolling(HOUR).start(at(7_200)), at(3_600));
 }

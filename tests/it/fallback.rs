@@ -1,6 +1,6 @@
 //! Fallbacks: what answers in place of a call that was refused, or that failed.
 
-use crate::rig::{Rig, Task, ended, now, trip};
+use crate::harness::{Rig, Task, ended, now, trip};
 use plimsoll::{Breaker, Fallback, GuardError, GuardLayer, OnFailure, Reason, Rejection, Stale, StaleAnswers, State};
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;

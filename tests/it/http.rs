@@ -1,6 +1,6 @@
 //! Guarded servers.
 
-use crate::rig::{Rig, breaker, ended, trip};
+use crate::harness::{Rig, breaker, ended, trip};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
@@ -162,7 +162,7 @@ fn the_error_stays_the_services_own() {
     let layer = rig.guard().http().unwrap();
     keeps_infallible(&layer.layer(service_fn(|_| ready(Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))))));
     let failing = layer.layer(service_fn(|_: Request<()>| ready(Err::<Response<Body>, _>("no"))));
-    assert_eq!(crate::rig::now(failing.oneshot(Request::new(()))).err(), Some("no"));
+    assert_eq!(crate::harness::now(failing.oneshot(Request::new(()))).err(), Some("no"));
     assert_eq!(ended(layer.guard()), [("failure_transport", 1)]);
 }
 

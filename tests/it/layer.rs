@@ -1,6 +1,6 @@
 //! Tower's contract, kept by a guard.
 
-use crate::rig::{Rig, Task, breaker, ended, now, trip};
+use crate::harness::{Rig, Task, breaker, ended, now, trip};
 use plimsoll::{GuardError, Outcome, Reason, State};
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -288,9 +288,8 @@ fn a_dropped_call_is_abandoned_and_gives_everything_back() {
 fn a_dropped_probe_is_offered_again() {
     let rig = Rig::new();
     let layer = rig.guard().layer().unwrap();
-    let mut service = layer.layer(service_fn(|ok: bool| async move {
-        if ok { Ok::<_, Infallible>(()) } else { pending().await }
-    }));
+    let mut service =
+        layer.layer(service_fn(|ok: bool| async move { if ok { Ok::<_, Infallible>(()) } else { pending().await } }));
     trip(layer.guard());
     rig.advance(10.0);
     let task = Task::default();

@@ -1,20 +1,37 @@
 //! One binary for all integration tests, a module per room.
+// Helpers outside `#[test]` functions may fail a test as the tests themselves may.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod alert;
 #[cfg(feature = "http")]
 mod body;
+mod breaker_faults;
+mod breaker_modes;
+mod breaker_outage;
 mod budget;
 #[cfg(feature = "http")]
 mod clients;
 mod declare;
+mod declare_refused;
+#[cfg(feature = "prometheus")]
+mod expose;
 #[cfg(feature = "tower")]
 mod fallback;
+#[cfg(feature = "tower")]
+mod harness;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "tower")]
 mod layer;
-#[cfg(feature = "tower")]
+mod ops;
+#[cfg(feature = "axum")]
+mod prometheus;
+mod quantiles;
+mod recording;
 mod rig;
 mod slo_math;
 mod smoke;
+#[cfg(feature = "prometheus")]
+mod support;
+mod tidy;
 mod traffic;

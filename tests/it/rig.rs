@@ -1,94 +1,133 @@
-//! What the tests of layers share: an SLO on a manual clock, and polling by hand.
+//! A guard on a manual clock, and the moves that tests of it have in common.
 
-use plimsoll::{Breaker, Guard, GuardBuilder, ManualClock, Plimsoll, Slo, SloHandle};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use plimsoll::{
+    Breaker, EventKind, Guard, ManualClock, Outcome, Permit, Plimsoll, Reason, Rejection, Slo, SloHandle, State,
+};
 use std::time::Duration;
 
-pub struct Rig {
-    pub clock: ManualClock,
-    pub plimsoll: Plimsoll,
-    pub slo: SloHandle,
+pub(crate) struct Rig {
+    pub(crate) clock: ManualClock,
+    pub(crate) plimsoll: Plimsoll,
+    pub(crate) slo: SloHandle,
+    pub(crate) guard: Guard,
+}
+
+pub(crate) const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+pub(crate) const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// The default breaker, with no chance in it.
+pub(crate) fn steady() -> Breaker {
+    Breaker::default().jitter(0.0)
+}
+
+pub(crate) fn rig(breaker: Breaker) -> Rig {
+    rig_for(Slo::new("payments").success(99.9).latency(99.0, ms(500)), breaker)
+}
+
+pub(crate) fn rig_for(slo: Slo, breaker: Breaker) -> Rig {
+    let clock = ManualClock::new();
+    let plimsoll = Plimsoll::with_clock(clock.clone());
+    let slo = plimsoll.declare(slo).unwrap();
+    let guard = slo.guard().breaker(breaker).build().unwrap();
+    Rig { clock, plimsoll, slo, guard }
 }
 
 impl Rig {
-    pub fn new() -> Self {
-        let clock = ManualClock::new();
-        let plimsoll = Plimsoll::with_clock(clock.clone());
-        let slo = Slo::new("payments").success(99.9).latency(99.0, Duration::from_millis(500));
-        let slo = plimsoll.declare(slo).unwrap();
-        Self { clock, plimsoll, slo }
+    pub(crate) fn wait(&self, by: Duration) {
+        self.clock.advance(by);
     }
 
-    /// A guard that trips on the second bad call in a row, opens for 10 s, closes with one probe and no ramp.
-    pub fn guard(&self) -> GuardBuilder {
-        self.slo.guard().breaker(breaker())
+    pub(crate) fn admit(&self) -> Permit {
+        self.guard.admit().unwrap_or_else(|refused| panic!("{refused}: {}", self.guard.explain()))
     }
 
-    pub fn advance(&self, seconds: f64) {
-        self.clock.advance(Duration::from_secs_f64(seconds));
-    }
-}
-
-pub fn breaker() -> Breaker {
-    let second = Duration::from_secs(1);
-    Breaker::never()
-        .consecutive(2)
-        .open_for(10 * second, 10 * second)
-        .jitter(0.0)
-        .probes(1, 30 * second)
-        .ramp(1.0, Duration::ZERO)
-}
-
-/// How calls ended: what there was none of is left out.
-pub fn ended(guard: Guard) -> Vec<(&'static str, u64)> {
-    guard.outcomes().filter(|(_, n)| *n > 0).map(|(outcome, n)| (outcome.as_str(), n)).collect()
-}
-
-pub fn trip(guard: Guard) {
-    guard.admit().unwrap().failure();
-    guard.admit().unwrap().failure();
-    assert_eq!(guard.state(), plimsoll::State::Open);
-}
-
-/// Polls by hand, and counts how often it is woken.
-#[derive(Default)]
-pub struct Task(Arc<Woken>);
-
-#[derive(Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl Task {
-    pub fn woken(&self) -> usize {
-        self.0.0.load(Ordering::SeqCst)
+    pub(crate) fn refused(&self) -> Rejection {
+        match self.guard.admit() {
+            Ok(_) => panic!("let through: {}", self.guard.explain()),
+            Err(rejection) => rejection,
+        }
     }
 
-    /// How many wakers of this task somebody keeps.
-    pub fn wakers(&self) -> usize {
-        Arc::strong_count(&self.0) - 1
+    /// So many permits.
+    pub(crate) fn admit_many(&self, n: usize) -> Vec<Permit> {
+        (0..n).map(|_| self.admit()).collect()
     }
 
-    pub fn with<R>(&self, f: impl FnOnce(&mut Context<'_>) -> R) -> R {
-        f(&mut Context::from_waker(&Waker::from(Arc::clone(&self.0))))
+    /// `n` calls of `every` each, one after another.
+    pub(crate) fn calls(&self, n: usize, every: Duration, outcome: Outcome) {
+        for _ in 0..n {
+            let permit = self.admit();
+            self.wait(every);
+            permit.finish(outcome);
+        }
     }
 
-    pub fn poll<F: Future + ?Sized>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
-        self.with(|cx| future.poll(cx))
+    pub(crate) fn successes(&self, n: usize, every: Duration) {
+        self.calls(n, every, Outcome::Success);
     }
-}
 
-/// The output of a future that has nothing to wait for.
-pub fn now<F: Future>(future: F) -> F::Output {
-    match Task::default().poll(std::pin::pin!(future)) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits"),
+    /// Fails until the circuit opens; says after how many calls.
+    pub(crate) fn trip(&self) -> usize {
+        let mut failed = 0;
+        for _ in 0..10_000 {
+            match self.guard.admit() {
+                Ok(permit) => permit.failure(),
+                Err(refused) if refused.reason() == Reason::Open => return failed,
+                Err(_) => continue,
+            }
+            failed += 1;
+        }
+        panic!("never opened: {}", self.guard.explain());
+    }
+
+    /// From open to half-open.
+    pub(crate) fn half_open(&self) {
+        self.wait(self.refused().retry_after().unwrap());
+        self.expect(State::HalfOpen);
+    }
+
+    /// Through the default's probes and ramp.
+    pub(crate) fn heal(&self) {
+        self.half_open();
+        self.successes(3, Duration::ZERO);
+        self.expect(State::Ramping);
+        self.wait(secs(10));
+        self.expect(State::Closed);
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(&self, state: State) {
+        assert_eq!(self.guard.state(), state, "{}", self.guard.explain());
+    }
+
+    /// Every change of state so far: from, to, why.
+    pub(crate) fn changes(&self) -> Vec<(&'static str, &'static str, String)> {
+        let breaker = |kind| match kind {
+            EventKind::Breaker { from, to, why, .. } => Some((from, to, why)),
+            _ => None,
+        };
+        self.plimsoll.events().into_iter().filter_map(|event| breaker(event.kind)).collect()
+    }
+
+    /// How often it opened.
+    pub(crate) fn trips(&self) -> usize {
+        self.changes().iter().filter(|(_, to, _)| *to == "open").count()
+    }
+
+    pub(crate) fn outcome(&self, outcome: Outcome) -> u64 {
+        self.guard.outcomes().find(|(known, _)| *known == outcome).map_or(0, |(_, n)| n)
+    }
+
+    /// How many of `n` callers who come at this instant are let through; they succeed afterwards.
+    pub(crate) fn storm(&self, n: usize) -> usize {
+        let passed: Vec<Permit> = (0..n).filter_map(|_| self.guard.admit().ok()).collect();
+        let count = passed.len();
+        passed.into_iter().for_each(Permit::success);
+        count
     }
 }

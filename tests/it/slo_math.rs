@@ -59,6 +59,8 @@ fn pairs_of_28_days_spend_the_same() {
         pairs.iter().map(AlertWindow::factor_micros).collect::<Vec<_>>()
     };
     assert_eq!(micros(28), [13_440_000, 5_600_000, 2_800_000, 933_333]);
+    // To the nearest, both ways.
+    assert_eq!((micros(28)[3], micros(29)[3]), (933_333, 966_667));
     assert_eq!(micros(90), [43_200_000, 18_000_000, 9_000_000, 3_000_000]);
 }
 
@@ -232,7 +234,7 @@ fn vector_8_a_factor_that_can_never_fire() {
     let error = Slo::new("search").success(90.0).validate().unwrap_err();
     assert!(error.is_unreachable());
     let message = error.to_string();
-    assert!(message.contains("burns at 10"), "{message}");
+    assert!(message.contains("burns at 10:"), "{message}");
     assert!(message.contains("at most 9.999999"), "{message}");
     assert!(message.contains(".reachable_alerts()"), "{message}");
 

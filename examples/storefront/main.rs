@@ -1,0 +1,186 @@
+//! A shop survives an outage of its payments service, with real HTTP on loopback, told live.
+//!
+//! ```sh
+//! cargo run --release --example storefront
+//! ```
+//!
+//! Two equal shops get the same customers at the same time. The one calls its payments service through a guard with a
+//! breaker and remembered answers, the other does not; each has a payments service of its own, which break alike, so that
+//! the one's guard does not spare the other's. `shop.rs` has the checkout, `world.rs` what is declared.
+
+mod args;
+mod load;
+mod payments;
+mod screen;
+mod shop;
+mod story;
+mod summary;
+mod view;
+mod world;
+
+use args::Args;
+use plimsoll::{Event, EventKind, Timestamp};
+use screen::{Screen, Voice};
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+use story::{Act, Script};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use world::World;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = match args::parse() {
+        Ok(Some(args)) => args,
+        Ok(None) => {
+            print!("{}", args::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("storefront: {error}\n\n{}", args::HELP);
+            return ExitCode::from(2);
+        }
+    };
+    match run(args).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("storefront: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tells the story; whether everybody counted the same.
+async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
+    let script = Script { length: Duration::from_secs(args.seconds) };
+    let world = World::build(&args, &script).await?;
+    let (tell, events) = unbounded_channel();
+    world.plimsoll.subscribe(move |event| _ = tell.send(event.clone()));
+
+    let mut screen = Screen::new(script, args.json);
+    screen.lines(&world.introduction(&args));
+    let start = world.plimsoll.clock().now();
+    let mut teller = Teller { world: &world, script, start, screen, view: view::View::default(), events };
+
+    tokio::spawn(world.load.clone().run(args.rate));
+    let mut interrupted = teller.tell(Some(Act::Over)).await?;
+    if interrupted {
+        teller.say(Voice::Note, "Interrupted: this is how far it came.");
+        // Whoever asks twice will not wait for the last answers.
+        tokio::spawn(async {
+            _ = tokio::signal::ctrl_c().await;
+            std::process::exit(130);
+        });
+    }
+    world.settle().await;
+    teller.catch_up();
+    teller.screen.close();
+    let summary = world.summary(&script, start);
+    teller.screen.lines(&format!("\n{summary}"));
+    let agreed = world.counts().iter().all(|count| {
+        let verdict = if count.agrees() { "agreed" } else { "DISAGREED" };
+        teller.screen.lines(&format!("  {verdict}: {count}"));
+        count.agrees()
+    });
+    let late = world.load.latest();
+    if late > Duration::from_millis(250) {
+        let text = format!("  this machine was busy: the load generator was up to {late:?} behind its schedule");
+        teller.screen.lines(&text);
+    }
+    if args.json {
+        println!("{}", serde_json::to_string(&summary)?);
+    }
+    let agreed = agreed || world.had_visitors();
+    if !agreed {
+        eprintln!("storefront: client, guard and upstream did not count the same");
+    }
+    if args.serve && !interrupted {
+        teller.screen.lines(&format!("\n  Going on until Ctrl-C: {}/slo\n", world.url));
+        tokio::spawn(world.load.clone().run(args.rate));
+        interrupted = teller.tell(None).await?;
+        teller.screen.close();
+    }
+    _ = interrupted;
+    Ok(agreed)
+}
+
+/// Who tells the story: switches the scenes, and says what happens.
+struct Teller<'a> {
+    world: &'a World,
+    script: Script,
+    start: Timestamp,
+    screen: Screen,
+    view: view::View,
+    events: UnboundedReceiver<Event>,
+}
+
+impl Teller<'_> {
+    /// Goes on until an act begins, or for ever; whether it was interrupted.
+    async fn tell(&mut self, until: Option<Act>) -> std::io::Result<bool> {
+        let mut frames = tokio::time::interval(Duration::from_millis(200));
+        let interrupt = tokio::signal::ctrl_c();
+        tokio::pin!(interrupt);
+        let mut act = until.is_none().then_some(Act::Over);
+        loop {
+            let now = self.script.act(self.at());
+            if act != Some(now) {
+                act = Some(now);
+                self.world.set_broken(now == Act::Broken);
+                self.say(Voice::Story, now.opening());
+                if act == until {
+                    return Ok(false);
+                }
+            }
+            tokio::select! {
+                _ = frames.tick() => {
+                    self.world.plimsoll.tick();
+                    let snapshot = self.view.look(self.world, self.at(), now);
+                    self.screen.show(snapshot);
+                }
+                Some(event) = self.events.recv() => self.report(&event),
+                interrupted = &mut interrupt => return interrupted.map(|()| true),
+                () = tokio::time::sleep(self.script.next(self.at())) => {}
+            }
+        }
+    }
+
+    /// Reports what has happened so far.
+    fn catch_up(&mut self) {
+        while let Ok(event) = self.events.try_recv() {
+            self.report(&event);
+        }
+    }
+
+    fn report(&mut self, event: &Event) {
+        let at = event.at.since(self.start);
+        match &event.kind {
+            EventKind::Breaker { guard, from, to, why } => {
+                let means = match *to {
+                    "open" if *from == "closed" => " Remembered answers are served.",
+                    "closed" => " All calls pass again.",
+                    _ => "",
+                };
+                let text = format!("breaker {guard}: {from} → {to}, because {why}.{means}").replace('_', "-");
+                self.screen.say(at, Voice::Breaker, &text);
+            }
+            EventKind::Alert { state, .. } => {
+                let voice = match *state {
+                    "firing" => Voice::Firing,
+                    "resolved" => Voice::Resolved,
+                    _ => Voice::Note,
+                };
+                self.screen.say(at, voice, &event.kind.to_string());
+            }
+            kind => self.screen.say(at, Voice::Note, &kind.to_string()),
+        }
+    }
+
+    fn say(&mut self, voice: Voice, text: &str) {
+        self.screen.say(self.at(), voice, text);
+    }
+
+    fn at(&self) -> Duration {
+        self.world.plimsoll.clock().now().since(self.start)
+    }
+}

@@ -1,0 +1,205 @@
+//! Which series there are, and what they stand at.
+
+use super::durations::{Durations, Ladder, Placement};
+use crate::breaker::State;
+use crate::budget::{Budget, burn_rate};
+use crate::guard::{Guard, Meter};
+use crate::outcome::{Outcome, Tally};
+use crate::record::{NOTES, Recorder};
+use crate::registry::Plimsoll;
+use crate::slo::Objective;
+use crate::time::{Timestamp, nanos};
+use crate::window::Window;
+
+/// Every SLO and guard that has been shown, with what does not change about them.
+#[derive(Debug, Default)]
+pub(super) struct Catalogue {
+    pub(super) slos: Vec<SloSeries>,
+}
+
+/// What does not change about one SLO.
+#[derive(Debug)]
+pub(super) struct SloSeries {
+    pub(super) meter: &'static Meter,
+    pub(super) ladder: Ladder,
+    pub(super) first_ladder: Ladder,
+    pub(super) targets: Vec<String>,
+    pub(super) period: String,
+    pub(super) declaration: String,
+    /// The alerts' windows, long and short, each once, as labels too.
+    pub(super) windows: Vec<(Window, String)>,
+    placements: Vec<Placement>,
+    first_placement: Option<Placement>,
+}
+
+/// Everything at one moment.
+#[derive(Debug)]
+pub(super) struct Shown<'a> {
+    pub(super) slos: Vec<SloShown<'a>>,
+    pub(super) guards: Vec<GuardShown>,
+}
+
+/// One SLO at one moment.
+#[derive(Debug)]
+pub(super) struct SloShown<'a> {
+    pub(super) series: &'a SloSeries,
+    pub(super) outcomes: [u64; Outcome::COUNT],
+    pub(super) objectives: Vec<ObjectiveShown>,
+    pub(super) durations: Durations,
+    pub(super) first_bytes: Option<Durations>,
+}
+
+/// One objective at one moment.
+#[derive(Debug)]
+pub(super) struct ObjectiveShown {
+    pub(super) name: &'static str,
+    pub(super) tally: Tally,
+    pub(super) budget_remaining: f64,
+    /// Burn rate and coverage, by window.
+    pub(super) windows: Vec<(f64, f64)>,
+}
+
+/// One guard at one moment.
+#[derive(Debug)]
+pub(super) struct GuardShown {
+    pub(super) name: &'static str,
+    pub(super) state: State,
+    /// None without a breaker: then nothing can change.
+    pub(super) transitions: Option<Vec<(State, State, u64)>>,
+    pub(super) refusals: [u64; NOTES],
+    pub(super) in_flight: u64,
+}
+
+/// How many series there are of what; while it is the same, so are the series.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extent {
+    slos: usize,
+    guards: usize,
+    first_bytes: usize,
+}
+
+impl Catalogue {
+    /// Reads everything there is at this moment.
+    pub(super) fn read(&mut self, plimsoll: &Plimsoll) -> Shown<'_> {
+        // What time alone does is done first: an idle service resolves its alerts and half-opens its breakers here too.
+        plimsoll.tick();
+        let now = plimsoll.clock().now();
+        let (slos, guards) = (plimsoll.slos(), plimsoll.guards());
+        self.slos.extend(slos.iter().skip(self.slos.len()).map(|slo| SloSeries::new(slo.meter)));
+        let read = |series| SloShown::read(series, &guards, now);
+        Shown { slos: self.slos.iter_mut().map(read).collect(), guards: guards.iter().map(GuardShown::read).collect() }
+    }
+}
+
+impl Shown<'_> {
+    pub(super) fn extent(&self) -> Extent {
+        let first_bytes = self.slos.iter().filter(|slo| slo.first_bytes.is_some()).count();
+        Extent { slos: self.slos.len(), guards: self.guards.len(), first_bytes }
+    }
+}
+
+impl SloSeries {
+    fn new(meter: &'static Meter) -> Self {
+        let slo = &meter.slo;
+        let mut windows: Vec<Window> =
+            slo.alert_windows().iter().flat_map(|alert| [alert.short(), alert.long()]).map(Window::of).collect();
+        windows.sort_unstable();
+        windows.dedup();
+        Self {
+            meter,
+            ladder: Ladder::new(thresholds(meter).collect()),
+            first_ladder: Ladder::new(Vec::new()),
+            targets: slo.objectives().iter().map(|objective| objective.target().as_percent().to_string()).collect(),
+            period: slo.period().to_string(),
+            declaration: slo.declaration(),
+            windows: windows.into_iter().map(|window| (window, window.to_string())).collect(),
+            placements: Vec::new(),
+            first_placement: None,
+        }
+    }
+}
+
+/// An SLO's latency thresholds in nanoseconds.
+pub(super) fn thresholds(meter: &Meter) -> impl Iterator<Item = u64> {
+    meter.slo.objectives().iter().filter_map(Objective::threshold).map(nanos)
+}
+
+impl<'a> SloShown<'a> {
+    fn read(series: &'a mut SloSeries, guards: &[Guard], now: Timestamp) -> Self {
+        let meter = series.meter;
+        let mut outcomes = [0_u64; Outcome::COUNT];
+        let mut tallies = vec![Tally::default(); meter.slo.objectives().len()];
+        let mut durations = series.ladder.empty();
+        let mut index = 0;
+        meter.each_source(|recorder, mappings| {
+            // One snapshot for outcomes, verdicts and durations: that is why they agree.
+            let snapshot = recorder.snapshot();
+            if index == series.placements.len() {
+                series.placements.push(series.ladder.place(recorder));
+            }
+            durations.add(&snapshot, &series.placements[index]);
+            for (tally, mapping) in tallies.iter_mut().zip(mappings) {
+                *tally += mapping.tally(&snapshot.cells);
+            }
+            let classes = snapshot.cells.len() / Outcome::COUNT;
+            for (sum, row) in outcomes.iter_mut().zip(snapshot.cells.chunks(classes.max(1))) {
+                *sum += row.iter().sum::<u64>();
+            }
+            index += 1;
+        });
+        let first_bytes = series.first_bytes(guards);
+        let objectives = series.objectives(&tallies, now);
+        Self { series, outcomes, objectives, durations, first_bytes }
+    }
+}
+
+impl SloSeries {
+    /// The latencies to the first byte, of all guards that expect one.
+    fn first_bytes(&mut self, guards: &[Guard]) -> Option<Durations> {
+        let of_this = guards.iter().filter(|guard| std::ptr::eq(guard.core.meter, self.meter));
+        let recorders: Vec<&Recorder> = of_this.filter_map(|guard| guard.core.first_bytes()).collect();
+        let first = *recorders.first()?;
+        let ladder = &self.first_ladder;
+        let placement = self.first_placement.get_or_insert_with(|| ladder.place(first));
+        let mut durations = ladder.empty();
+        recorders.iter().for_each(|recorder| durations.add(&recorder.snapshot(), placement));
+        Some(durations)
+    }
+
+    fn objectives(&self, tallies: &[Tally], now: Timestamp) -> Vec<ObjectiveShown> {
+        let (slo, period) = (&self.meter.slo, self.meter.period());
+        let windows = || self.windows.iter().map(|(window, _)| *window).chain([period]);
+        let wanted = (0..tallies.len()).flat_map(|objective| windows().map(move |window| (objective, window)));
+        let readings = self.meter.readings(wanted, now);
+        let rows = readings.chunks(self.windows.len() + 1);
+        let each = slo.objectives().iter().zip(tallies).zip(rows).map(|((objective, tally), row)| {
+            let target = objective.target();
+            let (of_windows, of_period) = row.split_at(self.windows.len());
+            let remaining = |reading| Budget::new(target, slo.period(), reading, None).remaining;
+            let burn = |reading| burn_rate(target, reading, slo.least_events()).map_or(0.0, |burn| burn.value);
+            ObjectiveShown {
+                name: objective.name(),
+                tally: *tally,
+                budget_remaining: of_period.first().map_or(1.0, remaining),
+                windows: of_windows.iter().map(|reading| (burn(reading), reading.coverage)).collect(),
+            }
+        });
+        each.collect()
+    }
+}
+
+impl GuardShown {
+    fn read(guard: &Guard) -> Self {
+        Self {
+            name: guard.name(),
+            state: guard.state(),
+            transitions: guard.core.gate.as_ref().map(|gate| {
+                let mut pairs = gate.transitions();
+                pairs.retain(|(from, to, _)| from.may_become(*to));
+                pairs
+            }),
+            refusals: guard.core.recorder.notes(),
+            in_flight: guard.in_flight(),
+        }
+    }
+}

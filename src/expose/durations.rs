@@ -1,0 +1,216 @@
+//! From the fine histogram of the recorders to the few buckets that are exported.
+//!
+//! A recorder's histogram may be ahead of its cells by calls that ended while the two were read. What is exported must
+//! add up, so the cells decide: they know how many calls lie between any two of the SLO's thresholds (a *segment*), and
+//! within a segment a bucket bound counts at most that many. A minimum of two numbers that only grow only grows itself:
+//! so buckets never go down, and nothing has to be remembered between two scrapes.
+
+use crate::outcome::Outcome;
+use crate::record::{Recorder, Snapshot};
+
+/// Bucket bounds in nanoseconds, beside the thresholds: 5 ms to 10 s.
+const DEFAULT: [u64; 11] = [
+    5_000_000,
+    10_000_000,
+    25_000_000,
+    50_000_000,
+    100_000_000,
+    250_000_000,
+    500_000_000,
+    1_000_000_000,
+    2_500_000_000,
+    5_000_000_000,
+    10_000_000_000,
+];
+
+/// The bounds of the exported buckets.
+#[derive(Debug)]
+pub(super) struct Ladder {
+    /// Ascending; the last bucket, over all of them, has no bound.
+    bounds: Vec<u64>,
+    /// As Prometheus writes them, in seconds.
+    #[cfg(feature = "prometheus")]
+    pub(super) labels: Vec<String>,
+    thresholds: Vec<u64>,
+    /// The segment of each bucket: how many thresholds lie below it.
+    segments: Vec<usize>,
+}
+
+impl Ladder {
+    /// The default bounds and `thresholds` (nanoseconds).
+    pub(super) fn new(mut thresholds: Vec<u64>) -> Self {
+        thresholds.sort_unstable();
+        thresholds.dedup();
+        let mut bounds: Vec<u64> = DEFAULT.iter().chain(&thresholds).copied().collect();
+        bounds.sort_unstable();
+        bounds.dedup();
+        let segment = |below: Option<u64>| below.map_or(0, |below| thresholds.partition_point(|t| *t <= below));
+        let segments = std::iter::once(None).chain(bounds.iter().copied().map(Some)).map(segment).collect();
+        Self {
+            #[cfg(feature = "prometheus")]
+            labels: bounds.iter().map(|bound| label(seconds(*bound))).collect(),
+            bounds,
+            thresholds,
+            segments,
+        }
+    }
+
+    /// The bounds in seconds.
+    #[cfg(feature = "prometheus")]
+    pub(super) fn seconds(&self) -> Vec<f64> {
+        self.bounds.iter().copied().map(seconds).collect()
+    }
+
+    /// The smallest and the largest latency of a bucket, in nanoseconds.
+    fn range(&self, bucket: usize) -> (f64, f64) {
+        let low = bucket.checked_sub(1).map_or(0.0, |below| self.bounds[below] as f64 + 1.0);
+        (low, self.bounds.get(bucket).map_or(f64::MAX, |bound| *bound as f64))
+    }
+
+    /// Nothing, counted.
+    pub(super) fn empty(&self) -> Durations {
+        Durations {
+            seen: vec![(0, 0.0); self.segments.len()],
+            counted: vec![0; self.thresholds.len() + 1],
+            segments: self.segments.clone(),
+            #[cfg(feature = "prometheus")]
+            sum: 0,
+        }
+    }
+
+    /// How a recorder's buckets and classes lie on this ladder.
+    pub(super) fn place(&self, recorder: &Recorder) -> Placement {
+        let edges = recorder.bounds();
+        let buckets = (0..edges.len()).map(|index| {
+            let (low, next) = (edges[index], edges.get(index + 1).copied());
+            // A bucket that a bound cuts through goes where its middle is. Thresholds cut none: they are edges.
+            let middle = next.map_or(low, |next| low + next.saturating_sub(1).saturating_sub(low) / 2);
+            (self.bounds.partition_point(|bound| *bound < middle), middle as f64)
+        });
+        let exceeded = |class: usize| class.checked_sub(1).and_then(|last| recorder.thresholds().get(last));
+        let classes = (0..=recorder.thresholds().len())
+            .map(|class| exceeded(class).map_or(0, |last| self.thresholds.partition_point(|t| t <= last)));
+        Placement { buckets: buckets.collect(), classes: classes.collect() }
+    }
+}
+
+/// Where one recorder's buckets and latency classes belong.
+#[derive(Debug)]
+pub(super) struct Placement {
+    /// By bucket of the recorder: the ladder's bucket, and the latency that stands for it.
+    buckets: Vec<(usize, f64)>,
+    /// By latency class: the segment.
+    classes: Vec<usize>,
+}
+
+/// What a histogram shows.
+#[derive(Debug)]
+pub(super) struct Durations {
+    /// By bucket: how many calls were seen in it, and the sum of their latencies, roughly (nanoseconds).
+    seen: Vec<(u64, f64)>,
+    /// By segment: how many calls the cells hold.
+    counted: Vec<u64>,
+    segments: Vec<usize>,
+    /// Nanoseconds.
+    #[cfg(feature = "prometheus")]
+    sum: u64,
+}
+
+impl Durations {
+    /// Adds what one recorder holds.
+    pub(super) fn add(&mut self, snapshot: &Snapshot, placement: &Placement) {
+        for (n, (bucket, middle)) in snapshot.latency.iter().zip(&placement.buckets) {
+            if *n > 0 {
+                let (seen, sum) = &mut self.seen[*bucket];
+                *seen = seen.saturating_add(*n);
+                *sum += *n as f64 * middle;
+            }
+        }
+        let classes = (snapshot.cells.len() / Outcome::COUNT).max(1);
+        for row in snapshot.cells.chunks(classes) {
+            for (n, segment) in row.iter().zip(&placement.classes) {
+                self.counted[*segment] = self.counted[*segment].saturating_add(*n);
+            }
+        }
+        #[cfg(feature = "prometheus")]
+        {
+            self.sum = self.sum.wrapping_add(snapshot.sum);
+        }
+    }
+
+    /// How many calls there were.
+    #[cfg(feature = "prometheus")]
+    pub(super) fn count(&self) -> u64 {
+        self.counted.iter().sum()
+    }
+
+    /// How long they took together, in seconds.
+    #[cfg(feature = "prometheus")]
+    pub(super) fn sum(&self) -> f64 {
+        seconds(self.sum)
+    }
+
+    /// For each bound, how many calls took no longer.
+    #[cfg(feature = "prometheus")]
+    pub(super) fn cumulative(&self) -> impl Iterator<Item = u64> {
+        let (mut segment, mut below, mut seen) = (0, 0, 0_u64);
+        let bounded = self.seen.len() - 1;
+        self.seen.iter().zip(&self.segments).take(bounded).map(move |((n, _), of)| {
+            if *of != segment {
+                below += self.counted[segment];
+                (segment, seen) = (*of, 0);
+            }
+            seen += n;
+            below + seen.min(self.counted[segment])
+        })
+    }
+
+    /// Adds to `given` what came since, as far as the cells count it, and calls `each` with so many seconds, so many
+    /// times. Calls that are seen but not counted yet are left for the next time.
+    pub(super) fn publish(&self, ladder: &Ladder, given: &mut Vec<Given>, mut each: impl FnMut(f64, u64)) {
+        given.resize(self.seen.len(), Given::default());
+        let mut room = self.counted.clone();
+        for (given, segment) in given.iter().zip(&self.segments) {
+            room[*segment] = room[*segment].saturating_sub(given.calls);
+        }
+        for (index, ((seen, sum), given)) in self.seen.iter().zip(given).enumerate() {
+            let room = &mut room[self.segments[index]];
+            let more = seen.saturating_sub(given.calls).min(*room);
+            if more > 0 {
+                *room -= more;
+                given.calls += more;
+                // What makes the sum right; but never a value of another bucket.
+                let due = sum / *seen as f64 * given.calls as f64 - given.sum;
+                let (low, high) = ladder.range(index);
+                let value = (due / more as f64).clamp(low, high);
+                given.sum += value * more as f64;
+                each(value / 1e9, more);
+            }
+        }
+    }
+}
+
+/// What of a bucket was handed on, in calls and in the sum of their latencies (nanoseconds).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Given {
+    calls: u64,
+    sum: f64,
+}
+
+#[cfg(feature = "prometheus")]
+fn seconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
+}
+
+/// A bound as Prometheus 3 writes it, which 2 takes as it is: `1.0`, `0.25`, `5e-05`.
+#[cfg(feature = "prometheus")]
+fn label(seconds: f64) -> String {
+    if seconds >= 1e-4 {
+        return format!("{seconds:?}");
+    }
+    let text = format!("{seconds:e}");
+    match text.split_once("e-") {
+        Some((digits, exponent)) => format!("{digits}e-{exponent:0>2}"),
+        None => text,
+    }
+}

@@ -1,0 +1,208 @@
+//! The families in the order in which they are shown, and the way through them.
+
+use super::catalogue::{GuardShown, Shown, SloShown};
+use super::durations::{Durations, Ladder};
+use crate::breaker::{Reason, State};
+use crate::names::{self, label};
+use crate::outcome::{Outcome, Verdict};
+
+/// What kind of numbers a family has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// Series of one name.
+#[derive(Debug)]
+pub(super) struct Family {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) help: &'static str,
+}
+
+const fn family(name: &'static str, kind: Kind, help: &'static str) -> Family {
+    Family { name, kind, help }
+}
+
+static EVENTS: Family = family(names::EVENTS, Kind::Counter, "Events by objective and verdict: good, bad or excluded.");
+static OUTCOMES: Family = family(names::OUTCOMES, Kind::Counter, "Calls by how they ended.");
+static DURATION: Family = family(
+    names::DURATION,
+    Kind::Histogram,
+    "How long calls took, to the last byte; exact at the thresholds of the objectives. Refused calls took no time.",
+);
+static FIRST_BYTE: Family =
+    family(names::FIRST_BYTE, Kind::Histogram, "How long streamed answers took to their first byte.");
+static BURN_RATE: Family = family(
+    names::BURN_RATE,
+    Kind::Gauge,
+    "How many times as fast as allowed the error budget is spent; 0 while there are too few events to say.",
+);
+static COVERAGE: Family = family(names::COVERAGE, Kind::Gauge, "How much of the window has been observed, 0 to 1.");
+static BUDGET_REMAINING: Family = family(
+    names::BUDGET_REMAINING,
+    Kind::Gauge,
+    "Error budget left in the period, as a ratio: 1 is all of it, below 0 it is overspent.",
+);
+static INFO: Family = family(
+    names::INFO,
+    Kind::Gauge,
+    "What is declared: the target in percent, the period, and a fingerprint of the whole declaration. Always 1.",
+);
+static BREAKER_STATE: Family =
+    family(names::BREAKER_STATE, Kind::Gauge, "1 for the state that the breaker is in, 0 for all others.");
+static BREAKER_TRANSITIONS: Family =
+    family(names::BREAKER_TRANSITIONS, Kind::Counter, "How often the breaker went from one state to another.");
+static REJECTIONS: Family = family(names::REJECTIONS, Kind::Counter, "Calls refused, by reason.");
+static IN_FLIGHT: Family = family(names::IN_FLIGHT, Kind::Gauge, "Calls under way.");
+
+/// Every family.
+pub(super) static ALL: [&Family; 12] = [
+    &EVENTS,
+    &OUTCOMES,
+    &DURATION,
+    &FIRST_BYTE,
+    &BURN_RATE,
+    &COVERAGE,
+    &BUDGET_REMAINING,
+    &INFO,
+    &BREAKER_STATE,
+    &BREAKER_TRANSITIONS,
+    &REJECTIONS,
+    &IN_FLIGHT,
+];
+
+/// The labels of a series.
+pub(super) type Labels<'a> = &'a [(&'static str, &'a str)];
+
+/// Takes every series in turn. While the extent of what is shown is the same, so are the series and their order.
+pub(super) trait Sink {
+    /// A family begins; it may have no series.
+    fn family(&mut self, family: &'static Family);
+    /// A series of the family: a count.
+    fn counter(&mut self, labels: Labels<'_>, value: u64);
+    /// A series of the family: a level.
+    fn gauge(&mut self, labels: Labels<'_>, value: f64);
+    /// A series of the family: a histogram; `slo` is the place of its SLO.
+    fn histogram(&mut self, labels: Labels<'_>, slo: usize, ladder: &Ladder, durations: &Durations);
+}
+
+/// Shows everything to `sink`.
+pub(super) fn walk(shown: &Shown<'_>, sink: &mut impl Sink) {
+    events(&shown.slos, sink);
+    durations(&shown.slos, sink);
+    judgements(&shown.slos, sink);
+    guards(&shown.guards, sink);
+}
+
+fn events(slos: &[SloShown<'_>], sink: &mut impl Sink) {
+    sink.family(&EVENTS);
+    for slo in slos {
+        for objective in &slo.objectives {
+            let tally = objective.tally;
+            for verdict in Verdict::ALL {
+                let n = match verdict {
+                    Verdict::Good => tally.good,
+                    Verdict::Bad => tally.bad,
+                    Verdict::Excluded => tally.excluded,
+                };
+                let labels = [
+                    (label::SLO, slo.series.meter.name),
+                    (label::OBJECTIVE, objective.name),
+                    (label::VERDICT, verdict.as_str()),
+                ];
+                sink.counter(&labels, n);
+            }
+        }
+    }
+    sink.family(&OUTCOMES);
+    for slo in slos {
+        for (outcome, n) in Outcome::ALL.into_iter().zip(slo.outcomes) {
+            sink.counter(&[(label::SLO, slo.series.meter.name), (label::OUTCOME, outcome.as_str())], n);
+        }
+    }
+}
+
+fn durations(slos: &[SloShown<'_>], sink: &mut impl Sink) {
+    sink.family(&DURATION);
+    for (index, slo) in slos.iter().enumerate() {
+        sink.histogram(&[(label::SLO, slo.series.meter.name)], index, &slo.series.ladder, &slo.durations);
+    }
+    sink.family(&FIRST_BYTE);
+    for (index, slo) in slos.iter().enumerate() {
+        if let Some(first_bytes) = &slo.first_bytes {
+            sink.histogram(&[(label::SLO, slo.series.meter.name)], index, &slo.series.first_ladder, first_bytes);
+        }
+    }
+}
+
+fn judgements(slos: &[SloShown<'_>], sink: &mut impl Sink) {
+    by_window(slos, sink, &BURN_RATE, |(burn, _)| *burn);
+    by_window(slos, sink, &COVERAGE, |(_, coverage)| *coverage);
+    sink.family(&BUDGET_REMAINING);
+    for slo in slos {
+        for objective in &slo.objectives {
+            let labels = [(label::SLO, slo.series.meter.name), (label::OBJECTIVE, objective.name)];
+            sink.gauge(&labels, objective.budget_remaining);
+        }
+    }
+    sink.family(&INFO);
+    for slo in slos {
+        for (objective, target) in slo.objectives.iter().zip(&slo.series.targets) {
+            let labels = [
+                (label::SLO, slo.series.meter.name),
+                (label::OBJECTIVE, objective.name),
+                (label::TARGET, target.as_str()),
+                (label::PERIOD, slo.series.period.as_str()),
+                (label::DECLARATION, slo.series.declaration.as_str()),
+            ];
+            sink.gauge(&labels, 1.0);
+        }
+    }
+}
+
+fn by_window(slos: &[SloShown<'_>], sink: &mut impl Sink, family: &'static Family, value: impl Fn(&(f64, f64)) -> f64) {
+    sink.family(family);
+    for slo in slos {
+        for objective in &slo.objectives {
+            for ((_, window), read) in slo.series.windows.iter().zip(&objective.windows) {
+                let labels = [
+                    (label::SLO, slo.series.meter.name),
+                    (label::OBJECTIVE, objective.name),
+                    (label::WINDOW, window.as_str()),
+                ];
+                sink.gauge(&labels, value(read));
+            }
+        }
+    }
+}
+
+fn guards(guards: &[GuardShown], sink: &mut impl Sink) {
+    sink.family(&BREAKER_STATE);
+    for guard in guards {
+        for state in State::ALL {
+            let is = if state == guard.state { 1.0 } else { 0.0 };
+            sink.gauge(&[(label::GUARD, guard.name), (label::STATE, state.as_str())], is);
+        }
+    }
+    sink.family(&BREAKER_TRANSITIONS);
+    for guard in guards {
+        for (from, to, n) in guard.transitions.iter().flatten() {
+            let labels = [(label::GUARD, guard.name), (label::FROM, from.as_str()), (label::TO, to.as_str())];
+            sink.counter(&labels, *n);
+        }
+    }
+    sink.family(&REJECTIONS);
+    for guard in guards {
+        for reason in Reason::ALL {
+            let n = guard.refusals.get(reason as usize).copied().unwrap_or_default();
+            sink.counter(&[(label::GUARD, guard.name), (label::REASON, reason.as_str())], n);
+        }
+    }
+    sink.family(&IN_FLIGHT);
+    for guard in guards {
+        sink.gauge(&[(label::GUARD, guard.name)], guard.in_flight as f64);
+    }
+}

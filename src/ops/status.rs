@@ -1,0 +1,227 @@
+//! The status page.
+
+use super::words::{bar, count, duration, percent, state};
+use crate::alert::{AlertState, AlertStatus};
+use crate::breaker::{Reason, State};
+use crate::guard::Guard;
+use crate::outcome::Outcome;
+use crate::registry::{ObjectiveHandle, Plimsoll, SloHandle};
+use crate::slo::Period;
+use crate::time::Timestamp;
+use crate::window::Window;
+use std::fmt::Write;
+
+/// How many events are told.
+const EVENTS: usize = 20;
+
+/// How everything stands, as plain text for people: what is wrong first, then each SLO, each guard, and what happened
+/// of late.
+///
+/// It is for reading: its layout is no interface, and changes without notice.
+pub fn status(plimsoll: &Plimsoll) -> String {
+    plimsoll.tick();
+    let now = plimsoll.clock().now();
+    let (slos, guards) = (plimsoll.slos(), plimsoll.guards());
+    let mut page = String::new();
+    // Writing to a `String` cannot fail, here and below.
+    _ = writeln!(page, "{}", wall(plimsoll.clock().wall(), "%Y-%m-%d %H:%M:%S UTC"));
+    summary(&mut page, &slos, &guards);
+    for slo in &slos {
+        one_slo(&mut page, slo, now);
+    }
+    for guard in &guards {
+        one_guard(&mut page, guard);
+    }
+    events(&mut page, plimsoll, now);
+    page
+}
+
+fn summary(page: &mut String, slos: &[SloHandle], guards: &[Guard]) {
+    let mut wrong = Vec::new();
+    for slo in slos {
+        for alert in slo.alerts().iter().filter(|alert| alert.state.is_firing()) {
+            wrong.push(format!("alert {} fires: {}, objective {}", alert.severity, slo.name(), alert.name));
+        }
+        for objective in slo.objectives().filter(|objective| objective.budget().is_exhausted()) {
+            wrong.push(format!("error budget spent: {}, objective {}", slo.name(), objective.name()));
+        }
+    }
+    for guard in guards {
+        let now = guard.state();
+        if now != State::Closed {
+            wrong.push(format!("breaker {} is {}", guard.name(), state(now)));
+        }
+    }
+    wrong.dedup();
+    match wrong.as_slice() {
+        [] if slos.is_empty() => page.push_str("nothing is declared yet\n"),
+        [] => page.push_str("all is well: no alert fires, every breaker is closed, every budget has something left\n"),
+        wrong => wrong.iter().for_each(|line| _ = writeln!(page, "!! {line}")),
+    }
+}
+
+fn one_slo(page: &mut String, slo: &SloHandle, now: Timestamp) {
+    let declared = slo.declaration();
+    _ = write!(page, "\nSLO {}", slo.name());
+    if declared.service_name() != slo.name() {
+        _ = write!(page, ", service {}", declared.service_name());
+    }
+    if let Some(owner) = declared.owner_name() {
+        _ = write!(page, ", owner {owner}");
+    }
+    page.push('\n');
+    if let Some(runbook) = declared.runbook_url() {
+        _ = writeln!(page, "  what to do: {runbook}");
+    }
+    let alerts = slo.alerts();
+    for (index, objective) in slo.objectives().enumerate() {
+        one_objective(page, slo, index, objective, &alerts, now);
+    }
+    let latency = slo.latency(Window::minutes(5));
+    if latency.count() > 0 {
+        let at = |q| latency.quantile(q).map_or_else(|| "-".to_owned(), duration);
+        _ = writeln!(
+            page,
+            "\n  latency over the last 5 min: half within {}, 95 % within {}, 99 % within {}",
+            at(0.5),
+            at(0.95),
+            at(0.99)
+        );
+    }
+    let ended = slo.outcomes().filter(|(_, n)| *n > 0);
+    let ended: Vec<String> = ended.map(|(outcome, n)| format!("{} {}", outcome_word(outcome), count(n))).collect();
+    if !ended.is_empty() {
+        _ = writeln!(page, "  since the start: {}", ended.join(", "));
+    }
+}
+
+fn one_objective(
+    page: &mut String,
+    slo: &SloHandle,
+    index: usize,
+    objective: ObjectiveHandle,
+    alerts: &[AlertStatus],
+    now: Timestamp,
+) {
+    let declared = &slo.declaration().objectives()[index];
+    let (what, within) = match declared.slices() {
+        Some((slice, _)) => ("of all slices of ", duration(slice)),
+        None => ("of all events", String::new()),
+    };
+    let threshold = declared.threshold().map_or_else(String::new, |t| format!(" within {}", duration(t)));
+    let over = match slo.declaration().period() {
+        Period::CalendarMonth => "over the calendar month".to_owned(),
+        period => format!("over {}", duration(period.nominal())),
+    };
+    _ = writeln!(page, "\n  {}: {} {what}{within} good{threshold}, {over}", objective.name(), objective.target());
+
+    let budget = objective.budget();
+    _ = write!(page, "    budget left {} {:5.1} %", bar(budget.remaining), budget.remaining * 100.0);
+    match budget.bad_events_left {
+        left if left >= 0 => _ = write!(page, ", {} more may be bad", count(left.unsigned_abs())),
+        over => _ = write!(page, ", {} too many were bad", count(over.unsigned_abs())),
+    }
+    match budget.time_to_exhaustion {
+        _ if budget.is_exhausted() => page.push_str(": SPENT\n"),
+        Some(left) => _ = writeln!(page, ", gone in {} if it goes on like this", duration(left)),
+        None => page.push_str(", it will last\n"),
+    }
+
+    let mut windows: Vec<Window> =
+        alerts.iter().filter(|alert| alert.objective == index).flat_map(|alert| [alert.short, alert.long]).collect();
+    windows.push(slo.meter.period());
+    windows.sort_unstable();
+    windows.dedup();
+    _ = writeln!(page, "    {:>12} {:>12} {:>12} {:>10}   budget is spent", "last", "good", "bad", "good");
+    for window in windows {
+        let reading = objective.reading(window);
+        let (good, bad) = (reading.tally.good, reading.tally.bad);
+        let speed = match objective.burn_rate(window) {
+            Ok(burn) => format!("{:.2} x as fast as allowed", burn.value),
+            Err(_) if good + bad == 0 => "nothing happened".to_owned(),
+            Err(insufficient) => format!("too few events to say (of {} needed)", insufficient.needed),
+        };
+        let known = if reading.coverage < 0.01 {
+            " (hardly any of it seen yet)".to_owned()
+        } else if reading.coverage < 0.995 {
+            format!(" (only {:.0} % of it seen yet)", reading.coverage * 100.0)
+        } else {
+            String::new()
+        };
+        _ = writeln!(
+            page,
+            "    {:>12} {:>12} {:>12} {:>10}   {speed}{known}",
+            duration(window.length()),
+            count(good),
+            count(bad),
+            percent(good, good + bad)
+        );
+    }
+    for alert in alerts.iter().filter(|alert| alert.objective == index) {
+        let stands = match alert.state {
+            AlertState::Inactive => "quiet".to_owned(),
+            AlertState::Pending { since } => format!("pending for {}", duration(now.since(since))),
+            AlertState::Firing { since } => format!("FIRING for {}", duration(now.since(since))),
+        };
+        let (long, short) = (duration(alert.long.length()), duration(alert.short.length()));
+        _ = writeln!(
+            page,
+            "    alert {}: {stands} (fires over {} x in the last {long} and the last {short})",
+            alert.severity, alert.factor
+        );
+    }
+}
+
+fn one_guard(page: &mut String, guard: &Guard) {
+    _ = writeln!(page, "\nGuard {} (counts towards SLO {}): {}", guard.name(), guard.slo(), state(guard.state()));
+    _ = writeln!(page, "  {}", guard.explain());
+    let notes = guard.core.recorder.notes();
+    let refused = Reason::ALL.into_iter().map(|reason| (reason, notes[reason as usize])).filter(|(_, n)| *n > 0);
+    let refused: Vec<String> = refused.map(|(reason, n)| format!("{} {}", count(n), reason_word(reason))).collect();
+    let refused = if refused.is_empty() { "none".to_owned() } else { refused.join(", ") };
+    _ = writeln!(page, "  calls under way: {}; refused since the start: {refused}", count(guard.in_flight()));
+}
+
+fn events(page: &mut String, plimsoll: &Plimsoll, now: Timestamp) {
+    let events = plimsoll.events();
+    page.push_str("\nWhat happened of late, the latest first\n");
+    if events.is_empty() {
+        page.push_str("  nothing yet\n");
+    }
+    for event in events.iter().rev().take(EVENTS) {
+        let ago = format!("{} ago", duration(now.since(event.at)));
+        _ = writeln!(page, "  {}  {ago:>16}  {}", wall(event.wall, "%m-%d %H:%M:%S"), event.kind);
+    }
+}
+
+fn wall(time: std::time::SystemTime, format: &str) -> String {
+    jiff::Timestamp::try_from(time)
+        .map_or_else(|_| "at an unknown time".to_owned(), |time| time.strftime(format).to_string())
+}
+
+const fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Success => "succeeded",
+        Outcome::Slow => "slow",
+        Outcome::Failure(_) => "failed",
+        Outcome::TimedOut => "timed out",
+        Outcome::Abandoned => "abandoned",
+        Outcome::Panicked => "panicked",
+        Outcome::BodyError => "broke off",
+        Outcome::Rejected => "refused",
+        Outcome::Shed => "shed",
+        Outcome::Degraded => "answered otherwise",
+    }
+}
+
+const fn reason_word(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Open => "while open",
+        Reason::Probing => "while probing",
+        Reason::Ramping => "while closing gradually",
+        Reason::ForcedOpen => "while forced open",
+        Reason::NotReady => "because the service was not ready",
+        Reason::FallbackLimit => "because too many fallbacks were under way",
+        Reason::Failed => "because the call had failed",
+    }
+}

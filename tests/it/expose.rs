@@ -1,0 +1,374 @@
+use crate::support::exposition::{Exposition, promtool};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use plimsoll::{Breaker, ManualClock, Objective, Outcome, Plimsoll, Slo, SloHandle};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+const COUNT: &str = "plimsoll_request_duration_seconds_count";
+const BUCKET: &str = "plimsoll_request_duration_seconds_bucket";
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+fn declared(clock: &ManualClock) -> (Plimsoll, SloHandle) {
+    let plimsoll = Plimsoll::with_clock(clock.clone());
+    let slo = plimsoll.declare(Slo::new("checkout").success(99.9).latency(99.0, ms(30)).over_days(30)).unwrap();
+    (plimsoll, slo)
+}
+
+#[test]
+fn every_series_is_there_at_zero_before_the_first_call() {
+    let (plimsoll, slo) = declared(&ManualClock::new());
+    slo.guard().breaker(Breaker::default()).build().unwrap();
+    slo.guard().named("plain").build().unwrap();
+    let text = plimsoll.render_own();
+    promtool(&text);
+    let read = Exposition::read(&text);
+    let has = |name, n| assert_eq!(read.all(name, &[]).count(), n, "{name}\n{text}");
+    has("plimsoll_events_total", 2 * 3);
+    has("plimsoll_outcomes_total", 12);
+    has(BUCKET, 11 + 1 + 1);
+    has(COUNT, 1);
+    has("plimsoll_request_duration_seconds_sum", 1);
+    // 5m 30m 1h 2h 6h 1d 3d
+    has("plimsoll_burn_rate", 2 * 7);
+    has("plimsoll_window_coverage_ratio", 2 * 7);
+    has("plimsoll_error_budget_remaining_ratio", 2);
+    has("plimsoll_slo_info", 2);
+    has("plimsoll_breaker_state", 2 * 7);
+    has("plimsoll_breaker_transitions_total", 25);
+    has("plimsoll_rejections_total", 2 * 6);
+    has("plimsoll_in_flight", 2);
+    for ((name, labels), value) in &read.samples {
+        let one = name == "plimsoll_slo_info"
+            || name == "plimsoll_error_budget_remaining_ratio"
+            || labels.get("state").is_some_and(|state| state == "closed");
+        assert_eq!(*value, f64::from(u8::from(one)), "{name} {labels:?}");
+    }
+    let info = [
+        ("slo", "checkout"),
+        ("objective", "success"),
+        ("target", "99.9"),
+        ("period", "30d"),
+        ("declaration", &slo.declaration().declaration()),
+    ];
+    assert_eq!(read.value("plimsoll_slo_info", &info), 1.0);
+}
+
+#[test]
+fn the_changes_a_breaker_can_make_are_all_exported() {
+    let (plimsoll, slo) = declared(&ManualClock::new());
+    let guard = slo.guard().breaker(Breaker::default()).build().unwrap();
+    let operate: [fn(&plimsoll::Guard); 4] = [
+        plimsoll::Guard::force_open,
+        plimsoll::Guard::force_closed,
+        plimsoll::Guard::observe_only,
+        plimsoll::Guard::auto,
+    ];
+    let exported = |kind: &plimsoll::EventKind| {
+        if let plimsoll::EventKind::Breaker { from, to, .. } = kind
+            && from != to
+        {
+            let read = Exposition::read(&plimsoll.render_own());
+            let labels = [("guard", "checkout"), ("from", *from), ("to", *to)];
+            assert!(read.value("plimsoll_breaker_transitions_total", &labels) > 0.0);
+        }
+    };
+    // Every hand on every state: from closed, and from open.
+    for first in operate {
+        for second in operate {
+            first(&guard);
+            second(&guard);
+            while let Ok(permit) = guard.admit() {
+                permit.failure();
+                if guard.state() != plimsoll::State::Closed && guard.state() != plimsoll::State::Ramping {
+                    break;
+                }
+            }
+            first(&guard);
+        }
+    }
+    let events = plimsoll.events();
+    assert!(events.len() > 20);
+    events.iter().for_each(|event| exported(&event.kind));
+}
+
+#[test]
+fn buckets_are_exact_at_the_thresholds() {
+    let clock = ManualClock::new();
+    let plimsoll = Plimsoll::with_clock(clock);
+    let odd = Duration::from_nanos(123_456_789);
+    let slo = Slo::new("exact").latency(99.0, odd).objective(Objective::latency(90.0, ms(100)).named("quick"));
+    let slo = plimsoll
+        .declare(slo.objective(Objective::latency(50.0, Duration::from_micros(20)).named("tiny")).reachable_alerts())
+        .unwrap();
+    for latency in [20_000, 20_001, 100_000_000, 100_000_001, 123_456_789, 123_456_790, 70_000_000_000] {
+        slo.record(Outcome::Success, Duration::from_nanos(latency));
+        slo.record(Outcome::FAILURE, Duration::from_nanos(latency));
+    }
+    let text = plimsoll.render_own();
+    promtool(&text);
+    let read = Exposition::read(&text);
+    let at = |le| read.value(BUCKET, &[("slo", "exact"), ("le", le)]);
+    assert_eq!(
+        [at("2e-05"), at("0.1"), at("0.123456789"), at("1.0"), at("10.0"), at("+Inf")],
+        [2.0, 6.0, 10.0, 12.0, 12.0, 14.0]
+    );
+    let sum = read.value("plimsoll_request_duration_seconds_sum", &[("slo", "exact")]);
+    assert!((sum - 2.0 * 70.446_953_580).abs() < 1e-6, "{sum}");
+}
+
+#[test]
+fn the_burn_is_what_the_process_says_and_zero_without_evidence() {
+    let clock = ManualClock::new();
+    let (plimsoll, slo) = declared(&clock);
+    slo.count(0, 1);
+    let burn = |window| {
+        let read = Exposition::read(&plimsoll.render_own());
+        assert!(read.samples.values().all(|value| value.is_finite()));
+        read.value("plimsoll_burn_rate", &[("slo", "checkout"), ("objective", "success"), ("window", window)])
+    };
+    assert_eq!(burn("5m"), 0.0, "one event is no evidence");
+    slo.count(98, 1);
+    assert_eq!(burn("5m"), 20.0);
+    clock.advance(Duration::from_secs(600));
+    assert_eq!([burn("5m"), burn("1h")], [0.0, 20.0], "no data is not NaN");
+    let read = Exposition::read(&plimsoll.render_own());
+    let labels = [("slo", "checkout"), ("objective", "success")];
+    assert_eq!(read.value("plimsoll_error_budget_remaining_ratio", &labels), slo.budget().remaining);
+    let coverage = [("slo", "checkout"), ("objective", "success"), ("window", "1h")];
+    let coverage = read.value("plimsoll_window_coverage_ratio", &coverage);
+    assert!((coverage - 1.0 / 6.0).abs() < 1e-9, "{coverage}");
+}
+
+/// What holds in every exposition, at any time: panics if it does not. Gives the number of calls.
+fn agrees(read: &Exposition) -> u64 {
+    let calls = read.sum("plimsoll_outcomes_total", &[("slo", "checkout")]);
+    assert_eq!(read.value(COUNT, &[("slo", "checkout")]), calls);
+    for objective in ["success", "latency"] {
+        let of = [("slo", "checkout"), ("objective", objective)];
+        assert_eq!(read.sum("plimsoll_events_total", &of), calls, "{objective}");
+    }
+    let mut buckets: Vec<(f64, f64)> = read
+        .all(BUCKET, &[("slo", "checkout")])
+        .map(|((_, labels), n)| (labels["le"].parse().unwrap_or(f64::INFINITY), n))
+        .collect();
+    buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+    assert!(buckets.is_sorted_by(|a, b| a.1 <= b.1), "{buckets:?}");
+    assert_eq!(buckets.last().unwrap().1, calls);
+    calls as u64
+}
+
+/// How many calls each caller makes at most.
+const CALLS: usize = 200_000;
+
+/// Calls of all lengths and ends through a guard, on two threads, while `look` looks; it is told how many ended.
+fn while_calls_go_on(clock: &ManualClock, slo: SloHandle, look: impl FnOnce(&dyn Fn() -> u64)) {
+    let guard = slo.guard().build().unwrap();
+    let (done, ended) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let callers = [0_u64, 1].map(|seed| {
+        let (clock, done, ended) = (clock.clone(), done.clone(), ended.clone());
+        std::thread::spawn(move || {
+            let mut n = seed;
+            for _ in 0..CALLS {
+                if done.load(Ordering::Relaxed) {
+                    break;
+                }
+                n = n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let permit = guard.admit().unwrap();
+                clock.advance(Duration::from_nanos((n >> 33) % 50_000_000));
+                match n >> 60 {
+                    0..=9 => permit.success(),
+                    10..=12 => permit.failure(),
+                    13 => permit.finish(Outcome::TimedOut),
+                    14 => permit.finish(Outcome::Degraded),
+                    _ => drop(permit),
+                };
+                ended.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    });
+    look(&|| ended.load(Ordering::Relaxed) as u64);
+    done.store(true, Ordering::Relaxed);
+    callers.into_iter().for_each(|caller| caller.join().unwrap());
+}
+
+#[test]
+fn every_scrape_adds_up_while_calls_go_on() {
+    let clock = ManualClock::new();
+    let (plimsoll, slo) = declared(&clock);
+    while_calls_go_on(&clock, slo, |ended| {
+        let mut before = Exposition::default();
+        let mut scrapes = 0;
+        // At least so many scrapes, and enough calls under them.
+        while scrapes < 200 || ended() < 20_000 {
+            let least = ended();
+            let read = Exposition::read(&plimsoll.render_own());
+            assert!(agrees(&read) >= least);
+            for ((name, labels), value) in &read.samples {
+                let grows = name.ends_with("_total") || name.contains("_seconds");
+                let known = before.samples.get(&(name.clone(), labels.clone()));
+                assert!(!grows || known.is_none_or(|known| known <= value), "{name} {labels:?} went down");
+            }
+            before = read;
+            scrapes += 1;
+        }
+    });
+    let read = Exposition::read(&plimsoll.render_own());
+    let calls = agrees(&read);
+    assert_eq!(calls, slo.outcomes().map(|(_, n)| n).sum::<u64>());
+    // At rest the bound that is a threshold counts exactly the calls that the cells have within it, too.
+    let within = read.value(BUCKET, &[("slo", "checkout"), ("le", "0.03")]);
+    assert!(within > 0.0 && within < calls as f64);
+}
+
+#[test]
+fn what_is_published_is_what_is_rendered() {
+    let clock = ManualClock::new();
+    let (plimsoll, slo) = declared(&clock);
+    let exporter = plimsoll.prometheus_builder().build_recorder();
+    while_calls_go_on(&clock, slo, |ended| {
+        for _ in 0..20 {
+            let least = (ended() + 500).min(2 * CALLS as u64);
+            while ended() < least {
+                std::thread::yield_now();
+            }
+            metrics::with_local_recorder(&exporter, || plimsoll.publish());
+            agrees(&Exposition::read(&exporter.handle().render()));
+        }
+    });
+    // An SLO and a guard that came later, and refusals.
+    let late = plimsoll.declare(Slo::new("late").latency(99.0, ms(30))).unwrap();
+    let refusing = late.guard().breaker(Breaker::default()).build().unwrap();
+    refusing.force_open();
+    assert!(refusing.admit().is_err());
+    metrics::with_local_recorder(&exporter, || plimsoll.publish());
+    let text = exporter.handle().render();
+    promtool(&text);
+    let (published, rendered) = (Exposition::read(&text), Exposition::read(&plimsoll.render_own()));
+    agrees(&published);
+    assert_eq!(published.kinds, rendered.kinds);
+    let plain = |read: &Exposition| {
+        let mut samples = read.samples.clone();
+        // The exporter writes `1` where Prometheus 3 writes `1.0`; and sums of samples are only about right.
+        samples.retain(|(name, labels), _| !name.ends_with("_sum") && !labels.contains_key("le"));
+        let buckets = read.all(BUCKET, &[]).map(|((name, labels), value)| {
+            let mut labels = labels.clone();
+            let bound: f64 = labels["le"].parse().unwrap();
+            labels.insert("le".to_owned(), bound.to_string());
+            ((name.clone(), labels), value)
+        });
+        samples.extend(buckets.collect::<Vec<_>>());
+        samples
+    };
+    let (published_series, rendered_series) = (plain(&published), plain(&rendered));
+    for (series, value) in &rendered_series {
+        assert_eq!(published_series.get(series), Some(value), "{series:?}");
+    }
+    assert_eq!(published_series.len(), rendered_series.len());
+}
+
+#[test]
+fn the_published_sum_is_right_to_the_width_of_a_bucket() {
+    let (plimsoll, slo) = declared(&ManualClock::new());
+    let exporter = plimsoll.prometheus_builder().build_recorder();
+    let mut sum = 0.0;
+    for round in 1..=50 {
+        for latency in [ms(round), ms(7 * round), Duration::from_micros(130 * round), Duration::from_secs(round)] {
+            slo.record(Outcome::Success, latency);
+            sum += latency.as_secs_f64();
+        }
+        metrics::with_local_recorder(&exporter, || plimsoll.publish());
+        let read = Exposition::read(&exporter.handle().render());
+        let published = read.value("plimsoll_request_duration_seconds_sum", &[("slo", "checkout")]);
+        assert!((published / sum - 1.0).abs() < 0.032, "{published} for {sum}");
+    }
+}
+
+/// Counts what is asked of it, and forgets the rest.
+#[derive(Default)]
+struct Registrations(AtomicUsize);
+
+impl metrics::Recorder for Registrations {
+    fn describe_counter(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+    fn describe_gauge(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+    fn describe_histogram(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+
+    fn register_counter(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Counter {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        metrics::Counter::noop()
+    }
+
+    fn register_gauge(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        metrics::Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Histogram {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        metrics::Histogram::noop()
+    }
+}
+
+#[test]
+fn handles_are_asked_for_once_and_anew_for_another_recorder() {
+    let clock = ManualClock::new();
+    let (plimsoll, slo) = declared(&clock);
+    slo.count(5, 0);
+    // Before any recorder is installed: what is published now must not be lost.
+    plimsoll.publish();
+    let recorder = Registrations::default();
+    let asked = || {
+        metrics::with_local_recorder(&recorder, || plimsoll.publish());
+        recorder.0.load(Ordering::Relaxed)
+    };
+    let first = asked();
+    assert!(first > 40);
+    assert_eq!(asked(), first);
+    plimsoll.declare(Slo::new("second").success(99.0)).unwrap();
+    let second = asked();
+    assert!(second > first);
+    assert_eq!(asked(), second);
+    let exporter = plimsoll.prometheus_builder().build_recorder();
+    metrics::with_local_recorder(&exporter, || plimsoll.publish());
+    let read = Exposition::read(&exporter.handle().render());
+    assert_eq!(read.value(COUNT, &[("slo", "checkout")]), 5.0);
+}
+
+#[test]
+fn the_users_own_metrics_come_first_and_nothing_comes_twice() {
+    let clock = ManualClock::new();
+    let (plimsoll, slo) = declared(&clock);
+    let exporter = PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&exporter, || {
+        metrics::describe_counter!("shop_carts_total", "Carts.");
+        metrics::counter!("shop_carts_total").increment(3);
+        plimsoll.publish();
+    });
+    slo.count(7, 0);
+    let text = plimsoll.render(&exporter.handle());
+    promtool(&text);
+    let read = Exposition::read(&text);
+    assert_eq!(read.value("shop_carts_total", &[]), 3.0);
+    assert_eq!(read.value(COUNT, &[("slo", "checkout")]), 7.0, "rendered now, not when it was published");
+    assert!(text.find("shop_carts_total") < text.find("plimsoll_"));
+}
+
+#[test]
+fn hostile_names_are_escaped_or_refused() {
+    let plimsoll = Plimsoll::with_clock(ManualClock::new());
+    let name = "a\"b\\c\\ {le=\"1\"} ünïcode 名 \\n";
+    let slo = plimsoll.declare(Slo::new(name).objective(Objective::success(99.0).named("o\\\"\\"))).unwrap();
+    slo.guard().named("g\"}\\").breaker(Breaker::default()).build().unwrap();
+    slo.count(3, 1);
+    let text = plimsoll.render_own();
+    promtool(&text);
+    let read = Exposition::read(&text);
+    let labels = [("slo", name), ("objective", "o\\\"\\"), ("verdict", "bad")];
+    assert_eq!(read.value("plimsoll_events_total", &labels), 1.0);
+    assert_eq!(read.value("plimsoll_breaker_state", &[("guard", "g\"}\\"), ("state", "closed")]), 1.0);
+    assert!(plimsoll.declare(Slo::new("two\nlines").success(99.0)).unwrap_err().is_invalid());
+    assert!(slo.guard().named("two\nlines").build().unwrap_err().is_invalid());
+}
