@@ -23,6 +23,7 @@ pub(super) enum Ended<Res, Err> {
 #[pin_project]
 pub(super) struct Call<Fut, F: Fallback<Req, Res>, C, Req, Res, Err> {
     #[pin]
+    #[allow(clippy::type_complexity)] // it is named once
     state: State<Fut, C, F::Kept, F::Refused, F::Failed<Result<Res, Err>>>,
 }
 

@@ -85,6 +85,7 @@ fn with_status<B>(status: u16, body: B) -> Response<B> {
     response
 }
 
+#[allow(clippy::type_complexity)] // it is what a body gives
 fn next<B: Body + Unpin>(body: &mut B) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
     Task::default().with(|cx| Pin::new(body).poll_frame(cx))
 }

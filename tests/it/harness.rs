@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-pub struct Rig {
-    pub clock: ManualClock,
-    pub plimsoll: Plimsoll,
-    pub slo: SloHandle,
+pub(crate) struct Rig {
+    pub(crate) clock: ManualClock,
+    pub(crate) plimsoll: Plimsoll,
+    pub(crate) slo: SloHandle,
 }
 
 impl Rig {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = ManualClock::new();
         let plimsoll = Plimsoll::with_clock(clock.clone());
         let slo = Slo::new("payments").success(99.9).latency(99.0, Duration::from_millis(500));
@@ -23,16 +23,16 @@ impl Rig {
     }
 
     /// A guard that trips on the second bad call in a row, opens for 10 s, closes with one probe and no ramp.
-    pub fn guard(&self) -> GuardBuilder {
+    pub(crate) fn guard(&self) -> GuardBuilder {
         self.slo.guard().breaker(breaker())
     }
 
-    pub fn advance(&self, seconds: f64) {
+    pub(crate) fn advance(&self, seconds: f64) {
         self.clock.advance(Duration::from_secs_f64(seconds));
     }
 }
 
-pub fn breaker() -> Breaker {
+pub(crate) fn breaker() -> Breaker {
     let second = Duration::from_secs(1);
     Breaker::never()
         .consecutive(2)
@@ -43,11 +43,11 @@ pub fn breaker() -> Breaker {
 }
 
 /// How calls ended: what there was none of is left out.
-pub fn ended(guard: Guard) -> Vec<(&'static str, u64)> {
+pub(crate) fn ended(guard: Guard) -> Vec<(&'static str, u64)> {
     guard.outcomes().filter(|(_, n)| *n > 0).map(|(outcome, n)| (outcome.as_str(), n)).collect()
 }
 
-pub fn trip(guard: Guard) {
+pub(crate) fn trip(guard: Guard) {
     guard.admit().unwrap().failure();
     guard.admit().unwrap().failure();
     assert_eq!(guard.state(), plimsoll::State::Open);
@@ -55,7 +55,7 @@ pub fn trip(guard: Guard) {
 
 /// Polls by hand, and counts how often it is woken.
 #[derive(Default)]
-pub struct Task(Arc<Woken>);
+pub(crate) struct Task(Arc<Woken>);
 
 #[derive(Default)]
 struct Woken(AtomicUsize);
@@ -67,26 +67,26 @@ impl Wake for Woken {
 }
 
 impl Task {
-    pub fn woken(&self) -> usize {
+    pub(crate) fn woken(&self) -> usize {
         self.0.0.load(Ordering::SeqCst)
     }
 
     /// How many wakers of this task somebody keeps.
-    pub fn wakers(&self) -> usize {
+    pub(crate) fn wakers(&self) -> usize {
         Arc::strong_count(&self.0) - 1
     }
 
-    pub fn with<R>(&self, f: impl FnOnce(&mut Context<'_>) -> R) -> R {
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Context<'_>) -> R) -> R {
         f(&mut Context::from_waker(&Waker::from(Arc::clone(&self.0))))
     }
 
-    pub fn poll<F: Future + ?Sized>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
+    pub(crate) fn poll<F: Future + ?Sized>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
         self.with(|cx| future.poll(cx))
     }
 }
 
 /// The output of a future that has nothing to wait for.
-pub fn now<F: Future>(future: F) -> F::Output {
+pub(crate) fn now<F: Future>(future: F) -> F::Output {
     match Task::default().poll(std::pin::pin!(future)) {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("it waits"),
