@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -300,4 +300,31 @@ fn an_answer_of_a_fallback_is_degraded_whatever_becomes_of_its_body() {
     assert_eq!(ended(layer.guard()), [("degraded", 1)]);
     drop(response);
     assert_eq!(ended(layer.guard()), [("degraded", 1)]);
+}
+
+#[test]
+fn what_is_not_bad_is_answered_by_no_fallback() {
+    let rig = Rig::new();
+    let cached = |_: Request<()>, _| ready(Ok::<_, ()>(Response::new(script(&[Data("cached")]))));
+    let layer = rig.guard().fallback(cached).also_on_failure().http().unwrap();
+    for (upstream, got) in [(200, 200), (404, 404), (429, 429), (503, 200)] {
+        let service = layer
+            .layer(service_fn(move |_: Request<()>| ready(Ok::<_, Infallible>(with_status(upstream, script(&[]))))));
+        let response = now(service.oneshot(Request::new(()))).unwrap();
+        assert_eq!(response.status(), got);
+        _ = now(response.into_body().collect());
+    }
+    assert_eq!(ended(layer.guard()), [("success", 2), ("degraded", 2)]);
+}
+
+#[test]
+fn a_guard_adds_little_to_a_future_and_to_a_body() {
+    let rig = Rig::new();
+    let service = service_fn(|_: Request<()>| ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))));
+    let plain = { service.clone().call(Request::new(())) };
+    let guarded = { layer(&rig).layer(service).call(Request::new(())) };
+    let futures = (size_of_val(&plain), size_of_val(&guarded));
+    let bodies = (size_of::<Full<Bytes>>(), size_of::<GuardBody<Full<Bytes>>>());
+    println!("futures {futures:?}, bodies {bodies:?}");
+    assert!(futures.1 <= futures.0 + 64 && bodies.1 <= bodies.0 + 64, "futures {futures:?}, bodies {bodies:?}");
 }

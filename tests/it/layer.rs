@@ -155,6 +155,30 @@ fn an_inner_service_that_was_not_readied_is_never_called() {
 }
 
 #[test]
+fn one_readiness_is_good_for_one_call() {
+    let rig = Rig::new();
+    let (mock, _handle) = mocked();
+    let mut service = rig.guard().layer().unwrap().layer(mock);
+    assert!(is_ready(&Task::default(), &mut service));
+    let first = service.call("pay");
+    assert_eq!(reason(now(service.call("pay"))), Reason::NotReady);
+    drop(first);
+    assert_eq!(ended(service.guard()), [("abandoned", 1), ("rejected", 1)]);
+}
+
+#[test]
+fn while_the_breaker_refuses_the_inner_service_is_not_asked() {
+    let rig = Rig::new();
+    let (mock, _handle) = mocked();
+    let one_at_a_time = tower::limit::ConcurrencyLimit::new(mock, 1);
+    let mut other = one_at_a_time.clone();
+    let mut service = rig.guard().layer().unwrap().layer(one_at_a_time);
+    trip(service.guard());
+    assert!(is_ready(&Task::default(), &mut service));
+    assert!(is_ready(&Task::default(), &mut other), "it took no place that it would not use");
+}
+
+#[test]
 fn clones_are_independent() {
     let rig = Rig::new();
     let (mock, _handle) = mocked();
