@@ -187,6 +187,7 @@ impl Gate {
     /// [`refuses`](Self::refuses) once more afterwards.
     #[cfg(feature = "tower")]
     pub(crate) fn wake_on_change(&'static self, wait: &mut Option<Wait>, waker: &Waker) {
+        let waker = waker.clone();
         let mut wakers = self.wakers.lock();
         let ticket = match wait {
             Some(wait) => wait.ticket,
@@ -196,7 +197,7 @@ impl Gate {
                 wakers.1
             }
         };
-        let old = wakers.0.insert(ticket, waker.clone());
+        let old = wakers.0.insert(ticket, waker);
         drop(wakers);
         drop(old);
     }
