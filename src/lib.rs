@@ -142,6 +142,7 @@ mod expose;
 mod guard;
 #[cfg(feature = "tower")]
 mod layer;
+#[cfg(feature = "metrics")]
 mod names;
 pub mod ops;
 mod outcome;
