@@ -28,9 +28,9 @@ pub(crate) struct GuardCore {
     /// When windows, or the breaker, want to be rolled (ticks).
     next_tick: CachePadded<AtomicU64>,
     first_byte: OnceLock<&'static Recorder>,
-    #[cfg_attr(not(feature = "tower"), allow(dead_code))]
+    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only layers have fallbacks"))]
     fallback_limit: u32,
-    #[cfg_attr(not(feature = "tower"), allow(dead_code))]
+    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only layers have fallbacks"))]
     fallbacks: AtomicU32,
 }
 

@@ -129,6 +129,30 @@ fn buckets_are_exact_at_the_thresholds() {
     assert!((sum - 2.0 * 70.449_050_734).abs() < 1e-6, "{sum}");
 }
 
+/// Only where answers are streamed is there a first byte to speak of.
+#[cfg(feature = "http")]
+#[tokio::test]
+async fn first_bytes_are_shown_where_they_are_expected() {
+    use axum::{Router, body::Body, http::Request, routing::get};
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    const FIRST: &str = "plimsoll_first_byte_seconds_count";
+    let (plimsoll, slo) = declared(&ManualClock::new());
+    plimsoll.declare(Slo::new("job").success(99.0)).unwrap().guard().build().unwrap();
+    assert_eq!(Exposition::read(&plimsoll.render_own()).all(FIRST, &[]).count(), 0);
+    let app = Router::new().route("/", get(|| async { "paid" })).layer(slo.guard().http().unwrap());
+    let read = || Exposition::read(&plimsoll.render_own());
+    assert_eq!(read().value(FIRST, &[("slo", "checkout")]), 0.0);
+    let answer = app.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "paid");
+    let text = plimsoll.render_own();
+    promtool(&text);
+    let read = Exposition::read(&text);
+    assert_eq!((read.value(FIRST, &[("slo", "checkout")]), agrees(&read)), (1.0, 1));
+    assert_eq!(read.all(FIRST, &[]).count(), 1);
+}
+
 #[test]
 fn the_burn_is_what_the_process_says_and_zero_without_evidence() {
     let clock = ManualClock::new();
