@@ -59,7 +59,7 @@ async fn run(args: Args) -> Result<bool, axum::BoxError> {
     world.plimsoll.subscribe(move |event| _ = tell.send(event.clone()));
 
     let mut screen = Screen::new(script, args.json);
-    screen.lines(&world.introduction(&args));
+    screen.lines(&format!("\n{}\n\n", world.introduction(&args)));
     let start = world.plimsoll.clock().now();
     let mut teller = Teller { world: &world, script, start, screen, view: view::View::default(), events };
 

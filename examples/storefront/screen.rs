@@ -103,9 +103,11 @@ impl Screen {
             let panel = self.panel_of(&now);
             self.repaint(&[], &panel);
         } else if now.at >= self.next_line {
+            if self.next_line.is_zero() {
+                self.write("           with the guard            without it                breaker\n");
+            }
             self.next_line = now.at + self.script.length / 18;
-            let line = format!("{}    {}", clock(now.at), line_of(&now));
-            self.write(&format!("{line}\n"));
+            self.write(&format!("{}    {}\n", clock(now.at), line_of(&now)));
         }
         self.last = Some(now);
     }
@@ -161,7 +163,7 @@ impl Screen {
 
     fn panel_of(&self, now: &Snapshot) -> Vec<String> {
         let mut lines = vec![self.paint(DIM, &"─".repeat(WIDTH)), self.progress(now)];
-        lines.push(self.paint(DIM, "                 req/s    good    p99   burn  bad so far  error budget left"));
+        lines.push(self.paint(DIM, "                 req/s    good    p99   burn  bad so far  error budget"));
         lines.extend(now.shops.iter().map(|shop| self.shop(shop)));
         let colour = match now.breaker {
             "closed" => GREEN,
@@ -219,16 +221,15 @@ impl Screen {
 
 fn line_of(now: &Snapshot) -> String {
     let shop = |shop: &ShopState| {
-        let good = shop.good.map_or("–".into(), |good| format!("{:.1} %", good * 100.0));
-        format!("{good} good, budget {}", left(shop.budget))
+        let good = shop.good.map_or("–".into(), |good| format!("{:.1} % good", good * 100.0));
+        format!("{good:<13}{:<13}", left(shop.budget))
     };
-    let breaker = now.breaker.replace('_', "-");
-    format!("{} | without guard {} | {breaker}", shop(&now.shops[0]), shop(&now.shops[1]))
+    format!("{}{}{}", shop(&now.shops[0]), shop(&now.shops[1]), now.breaker.replace('_', "-"))
 }
 
 /// What is left of a budget: `87 %`, or how often it was spent.
 fn left(budget: f64) -> String {
-    if budget >= 0.0 { format!("{:.0} %", budget * 100.0) } else { format!("spent {:.0} ×", 1.0 - budget) }
+    if budget >= 0.0 { format!("{:.0} % left", budget * 100.0) } else { format!("spent {:.0} ×", 1.0 - budget) }
 }
 
 /// `1:05.3`: minutes, seconds, tenths.

@@ -148,7 +148,7 @@ impl fmt::Display for Summary {
         writeln!(f, "  {:<20} {:>17} {:>12}", "error budget spent", budget.0, budget.1)?;
         writeln!(f)?;
         let calls = (thousands(self.refused), thousands(self.degraded));
-        writeln!(f, "  refused by the breaker      {:>10}   calls to payments, which it was spared", calls.0)?;
+        writeln!(f, "  refused by the breaker      {:>10}   calls that payments was spared", calls.0)?;
         writeln!(f, "  answered from the cache     {:>10}   on refusal or on failure", calls.1)?;
         let (tripped, recovered) = (seconds(self.tripped_after_ms), seconds(self.recovered_after_ms));
         writeln!(f, "  breaker opened after        {tripped:>10}   from payments' first bad answer")?;

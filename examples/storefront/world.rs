@@ -39,7 +39,7 @@ pub struct World {
 fn promise(name: &str) -> Slo {
     Slo::new(name)
         .success(99.5)
-        .latency(95.0, Duration::from_millis(250))
+        .latency(95.0, Duration::from_millis(500))
         .over_minutes(60)
         .service("storefront")
         .owner("team-storefront")
@@ -85,8 +85,8 @@ impl World {
     pub fn introduction(&self, args: &Args) -> String {
         let Args { rate, seconds, .. } = args;
         format!(
-            "\n  storefront: {rate} checkouts a second at each of two shops, for {seconds} seconds\n\n  \
-             status   {0}/slo\n  metrics  {0}/metrics\n  checkout curl -X POST '{0}/checkout?customer=7'\n ",
+            "  storefront: {rate} checkouts a second at each of two shops, for {seconds} seconds\n\n  \
+             status   {0}/slo\n  metrics  {0}/metrics\n  checkout curl -X POST '{0}/checkout?customer=7'",
             self.url
         )
     }

@@ -9,6 +9,7 @@ mod breaker_outage;
 mod budget;
 mod declare;
 mod declare_refused;
+mod examples;
 #[cfg(feature = "prometheus")]
 mod expose;
 mod ops;
@@ -19,6 +20,7 @@ mod recording;
 mod rig;
 mod slo_math;
 mod smoke;
+mod storefront;
 #[cfg(feature = "prometheus")]
 mod support;
 mod tidy;
