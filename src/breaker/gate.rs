@@ -9,6 +9,7 @@ use super::config::Breaker;
 use super::control::{Control, Watched};
 use super::core::{Admission, Mode, State, Ticket, Transition};
 use super::rejection::{Reason, Rejection};
+use super::trip::Why;
 use crate::outcome::{Accounting, Row, Verdict};
 use crate::record::{Lane, Recorder};
 use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering};
@@ -108,19 +109,17 @@ impl Gate {
         gate
     }
 
-    /// Decides on a call.
+    /// Lets a call in while the circuit is closed; else [`admit`](Self::admit) decides.
     #[inline]
-    pub(crate) fn admit(&self, now: Timestamp) -> Result<Ticket, Rejection> {
+    pub(crate) fn pass(&self) -> Option<Ticket> {
         // Acquire: what was stored before the word (`publish`) is seen with it.
         let word = self.hot.word.load(Ordering::Acquire);
-        if word & STATE == CLOSED {
-            return Ok(Ticket { generation: generation(word), lease: 0 });
-        }
-        self.admit_unless_refused(word, now)
+        (word & STATE == CLOSED).then_some(Ticket { generation: generation(word), lease: 0 })
     }
 
-    #[cold]
-    fn admit_unless_refused(&self, word: u64, now: Timestamp) -> Result<Ticket, Rejection> {
+    /// Decides on a call.
+    pub(crate) fn admit(&self, now: Timestamp) -> Result<Ticket, Rejection> {
+        let word = self.hot.word.load(Ordering::Acquire);
         let ticket = Ticket { generation: generation(word), lease: 0 };
         let until = Timestamp::from_nanos(self.hot.refuses_until.load(Ordering::Acquire));
         match word & STATE {
@@ -164,7 +163,6 @@ impl Gate {
         sum % WHOLE + share >= WHOLE
     }
 
-    #[inline]
     fn refusal(&self, reason: Reason, retry_after: u64) -> Rejection {
         Rejection::new(self.guard, reason, retry_after)
     }
@@ -189,6 +187,7 @@ impl Gate {
     /// [`refuses`](Self::refuses) once more afterwards.
     #[cfg(feature = "tower")]
     pub(crate) fn wake_on_change(&'static self, wait: &mut Option<Wait>, waker: &Waker) {
+        let waker = waker.clone();
         let mut wakers = self.wakers.lock();
         let ticket = match wait {
             Some(wait) => wait.ticket,
@@ -198,14 +197,22 @@ impl Gate {
                 wakers.1
             }
         };
-        let old = wakers.0.insert(ticket, waker.clone());
+        let old = wakers.0.insert(ticket, waker);
         drop(wakers);
         drop(old);
     }
 
     /// Records the end of a call, and lets the breaker see it if the call was admitted in its present life.
     #[inline]
-    pub(crate) fn finish(&self, slot: usize, epoch: u8, ticket: Ticket, row: Row, latency: u64, now: Timestamp) {
+    pub(crate) fn finish(
+        &self,
+        slot: usize,
+        epoch: u8,
+        ticket: Ticket,
+        row: Row,
+        latency: u64,
+        now: impl FnOnce() -> Timestamp,
+    ) {
         let word = self.hot.word.load(Ordering::Acquire);
         let stale = generation(word) != ticket.generation;
         if stale {
@@ -219,7 +226,7 @@ impl Gate {
         let verdict = self.accounting.verdict_of(row, latency > self.patience);
         let plain = verdict == Verdict::Good && row != Row::SLOW && ticket.lease == 0;
         if !plain || self.hot.consecutive.load(Ordering::Relaxed) != 0 {
-            self.consider(ticket, row, verdict, latency, now);
+            self.consider(ticket, row, verdict, latency, now());
         }
     }
 
@@ -309,7 +316,9 @@ impl Gate {
     ) {
         if let Some(transition) = &transition {
             control.note(transition, self.recorder, now);
-            self.hot.consecutive.store(0, Ordering::Relaxed);
+            if transition.why != Why::RampOver {
+                self.hot.consecutive.store(0, Ordering::Relaxed);
+            }
             self.hot.slack.store(0, Ordering::Relaxed);
         }
         self.publish(&control);

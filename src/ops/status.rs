@@ -132,7 +132,7 @@ fn one_objective(
     windows.push(slo.meter.period());
     windows.sort_unstable();
     windows.dedup();
-    _ = writeln!(page, "    {:>12} {:>12} {:>12} {:>10}   budget is spent", "last", "good", "bad", "good");
+    _ = writeln!(page, "    {:>12} {:>12} {:>12} {:>10}   budget is spent", "last", "good", "bad", "share good");
     for window in windows {
         let reading = objective.reading(window);
         let (good, bad) = (reading.tally.good, reading.tally.bad);

@@ -18,7 +18,6 @@ const FACTOR: u64 = 6;
 /// Cumulative counters of a fixed number of columns, remembered over time.
 #[derive(Debug)]
 pub(crate) struct Ring {
-    width: usize,
     created: Timestamp,
     levels: Vec<Level>,
 }
@@ -53,7 +52,7 @@ impl Ring {
             level.push(tick, &vec![0; width]);
             levels.push(level);
             if step.saturating_mul(SLOTS as u64 - 2) >= nanos(horizon) {
-                return Self { width, created, levels };
+                return Self { created, levels };
             }
             step = step.saturating_mul(FACTOR);
         }
@@ -86,7 +85,7 @@ impl Ring {
         let finest = self.levels.iter().find(|level| level.reaches(wanted));
         let level = finest.unwrap_or(&self.levels[self.levels.len() - 1]);
         let from = wanted.max(self.created.as_nanos()).max(level.earliest());
-        level.at(from, now.as_nanos(), current, self.width, out);
+        level.at(from, now.as_nanos(), self.created.as_nanos(), current, out);
         if ago.is_zero() {
             return 1.0;
         }
@@ -119,7 +118,8 @@ impl Level {
         if self.evicted { self.stamps.front().map_or(0, |stamp| stamp.saturating_mul(self.step)) } else { 0 }
     }
 
-    fn at(&self, time: u64, now: u64, current: &[u64], width: usize, out: &mut Vec<u64>) {
+    fn at(&self, time: u64, now: u64, created: u64, current: &[u64], out: &mut Vec<u64>) {
+        let width = current.len();
         out.clear();
         let tick = time / self.step;
         let after = self.stamps.partition_point(|stamp| *stamp <= tick);
@@ -134,7 +134,8 @@ impl Level {
             Some(next) => (next - 1, (next).saturating_mul(self.step)),
             None => (self.tick, now.max(self.tick.saturating_mul(self.step))),
         };
-        let begin = busy.saturating_mul(self.step);
+        // Nothing happened before the ring was created, which may have been in the middle of a coarse step.
+        let begin = busy.saturating_mul(self.step).max(created);
         let (part, whole) = (time.saturating_sub(begin), end.saturating_sub(begin).max(1));
         if part == 0 {
             return out.extend(row(index));

@@ -55,6 +55,16 @@ fn every_series_is_there_at_zero_before_the_first_call() {
         ("declaration", &slo.declaration().declaration()),
     ];
     assert_eq!(read.value("plimsoll_slo_info", &info), 1.0);
+
+    // What is declared after a scrape is there in the next, among what was there before.
+    let late = plimsoll.declare(Slo::new("late").success(99.0)).unwrap();
+    late.guard().build().unwrap();
+    late.count(2, 1);
+    let read = Exposition::read(&plimsoll.render_own());
+    assert_eq!(read.value("plimsoll_slo_info", &info), 1.0);
+    assert_eq!(read.value(COUNT, &[("slo", "late")]), 3.0);
+    assert_eq!(read.value(COUNT, &[("slo", "checkout")]), 0.0);
+    assert_eq!(read.all("plimsoll_in_flight", &[]).count(), 3);
 }
 
 #[test]
@@ -99,12 +109,13 @@ fn the_changes_a_breaker_can_make_are_all_exported() {
 fn buckets_are_exact_at_the_thresholds() {
     let clock = ManualClock::new();
     let plimsoll = Plimsoll::with_clock(clock);
-    let odd = Duration::from_nanos(123_456_789);
-    let slo = Slo::new("exact").latency(99.0, odd).objective(Objective::latency(90.0, ms(100)).named("quick"));
-    let slo = plimsoll
-        .declare(slo.objective(Objective::latency(50.0, Duration::from_micros(20)).named("tiny")).reachable_alerts())
-        .unwrap();
-    for latency in [20_000, 20_001, 100_000_000, 100_000_001, 123_456_789, 123_456_790, 70_000_000_000] {
+    // One between two edges of the histogram, one that is an edge, one under any edge that is exported by default.
+    let thresholds = [("odd", 123_456_789), ("edge", 1 << 20), ("tiny", 20_000), ("quick", 100_000_000)];
+    let slo = thresholds.into_iter().fold(Slo::new("exact").reachable_alerts(), |slo, (name, nanos)| {
+        slo.objective(Objective::latency(90.0, Duration::from_nanos(nanos)).named(name))
+    });
+    let slo = plimsoll.declare(slo).unwrap();
+    for latency in thresholds.into_iter().flat_map(|(_, t)| [t, t + 1]).chain([70_000_000_000]) {
         slo.record(Outcome::Success, Duration::from_nanos(latency));
         slo.record(Outcome::FAILURE, Duration::from_nanos(latency));
     }
@@ -112,12 +123,10 @@ fn buckets_are_exact_at_the_thresholds() {
     promtool(&text);
     let read = Exposition::read(&text);
     let at = |le| read.value(BUCKET, &[("slo", "exact"), ("le", le)]);
-    assert_eq!(
-        [at("2e-05"), at("0.1"), at("0.123456789"), at("1.0"), at("10.0"), at("+Inf")],
-        [2.0, 6.0, 10.0, 12.0, 12.0, 14.0]
-    );
+    assert_eq!([at("2e-05"), at("0.001048576"), at("0.1"), at("0.123456789")], [2.0, 6.0, 10.0, 14.0]);
+    assert_eq!([at("1.0"), at("10.0"), at("+Inf")], [16.0, 16.0, 18.0]);
     let sum = read.value("plimsoll_request_duration_seconds_sum", &[("slo", "exact")]);
-    assert!((sum - 2.0 * 70.446_953_580).abs() < 1e-6, "{sum}");
+    assert!((sum - 2.0 * 70.449_050_734).abs() < 1e-6, "{sum}");
 }
 
 #[test]

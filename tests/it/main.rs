@@ -3,18 +3,31 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod alert;
+#[cfg(feature = "http")]
+mod body;
 mod breaker_faults;
 mod breaker_modes;
 mod breaker_outage;
 mod budget;
+#[cfg(feature = "http")]
+mod clients;
 mod declare;
 mod declare_refused;
 mod examples;
 #[cfg(feature = "prometheus")]
 mod expose;
+#[cfg(feature = "tower")]
+mod fallback;
+#[cfg(feature = "tower")]
+mod harness;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "tower")]
+mod layer;
 mod ops;
 #[cfg(feature = "axum")]
 mod prometheus;
+mod property_windows;
 mod quantiles;
 mod recording;
 mod rig;
