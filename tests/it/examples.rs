@@ -31,22 +31,22 @@ fn executable(name: &str) -> PathBuf {
 
 /// How a process ended.
 #[derive(Debug)]
-pub struct End {
-    pub code: Option<i32>,
+pub(crate) struct End {
+    pub(crate) code: Option<i32>,
     /// What had not been read by then.
-    pub stdout: String,
-    pub stderr: String,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs an example to its end.
-pub fn run(name: &str, args: &[&str]) -> End {
+pub(crate) fn run(name: &str, args: &[&str]) -> End {
     let output = Command::new(executable(name)).args(args).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     End { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
 /// A storefront that runs; it is ended when this is dropped.
-pub struct Story {
+pub(crate) struct Story {
     child: Child,
     stdout: BufReader<ChildStdout>,
     stderr: Arc<Mutex<String>>,
@@ -56,7 +56,7 @@ pub struct Story {
 }
 
 impl Story {
-    pub fn start(args: &[&str]) -> Self {
+    pub(crate) fn start(args: &[&str]) -> Self {
         let mut command = Command::new(executable("storefront"));
         let mut child = command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -72,7 +72,7 @@ impl Story {
     }
 
     /// The URL that it prints: on standard output or, with `--json`, on standard error.
-    pub fn url(&mut self) -> String {
+    pub(crate) fn url(&mut self) -> String {
         let found = |text: &str| {
             let line = text.lines().find_map(|line| line.trim().strip_prefix("status"))?;
             Some(line.trim().strip_suffix("/slo")?.to_owned())
@@ -92,20 +92,20 @@ impl Story {
     }
 
     /// The next line on standard output.
-    pub fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         line
     }
 
     /// Ctrl-C.
-    pub fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         let kill = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         assert!(kill.unwrap().success());
     }
 
     /// Waits for its end.
-    pub fn end(mut self) -> End {
+    pub(crate) fn end(mut self) -> End {
         let mut stdout = std::mem::take(&mut self.read);
         self.stdout.read_to_string(&mut stdout).unwrap();
         let code = self.child.wait().unwrap().code();
@@ -124,7 +124,7 @@ impl Drop for Story {
 }
 
 /// The body of a page, which must be a 200.
-pub fn get(url: &str) -> String {
+pub(crate) fn get(url: &str) -> String {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap();
     let mut stream = TcpStream::connect(host).unwrap();
@@ -137,6 +137,6 @@ pub fn get(url: &str) -> String {
 }
 
 /// A port that nobody has at the moment.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
