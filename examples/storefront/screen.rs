@@ -207,7 +207,11 @@ impl Screen {
     fn shop(&self, shop: &ShopState) -> String {
         let good = shop.good.map_or("   –   ".into(), |good| format!("{:>5.1} %", good * 100.0));
         let good = self.paint(shop.good.map_or("", |good| if good > 0.99 { GREEN } else { RED }), &good);
-        let p99 = shop.p99.map_or("–".into(), |p99| format!("{} ms", p99.as_millis()));
+        let p99 = shop.p99.map_or("–".into(), |p99| match p99.as_millis() {
+            0 => "<1 ms".into(),
+            millis @ 1..1_000 => format!("{millis} ms"),
+            _ => format!("{:.1} s", p99.as_secs_f64()),
+        });
         let burn = shop.burn.map_or("–".into(), |burn| format!("{burn:.1}×"));
         let whole = shop.budget.clamp(0.0, 1.0);
         let full = (whole * 8.0).round() as usize;

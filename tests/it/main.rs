@@ -13,6 +13,7 @@ mod budget;
 mod clients;
 mod declare;
 mod declare_refused;
+#[cfg(feature = "axum")]
 mod examples;
 #[cfg(feature = "prometheus")]
 mod expose;
@@ -33,6 +34,7 @@ mod recording;
 mod rig;
 mod slo_math;
 mod smoke;
+#[cfg(feature = "axum")]
 mod storefront;
 #[cfg(feature = "prometheus")]
 mod support;
