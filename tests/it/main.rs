@@ -13,6 +13,8 @@ mod budget;
 mod clients;
 mod declare;
 mod declare_refused;
+#[cfg(feature = "axum")]
+mod examples;
 #[cfg(feature = "prometheus")]
 mod expose;
 #[cfg(feature = "tower")]
@@ -32,6 +34,8 @@ mod recording;
 mod rig;
 mod slo_math;
 mod smoke;
+#[cfg(feature = "axum")]
+mod storefront;
 #[cfg(feature = "prometheus")]
 mod support;
 mod tidy;
