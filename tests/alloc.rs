@@ -93,7 +93,7 @@ fn a_call_through_a_warm_guard_allocates_nothing() {
         assert!(run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     };
 
-    let half = |n: u32| if n % 2 == 0 { Outcome::Success } else { Outcome::FAILURE };
+    let half = |n: u32| if n.is_multiple_of(2) { Outcome::Success } else { Outcome::FAILURE };
     let last_event = || plimsoll.events().last().map(|event| event.number);
     // What an alert tells when it fires or is resolved is text, and costs: that is waited for.
     let free = |what: &str, call: &dyn Fn(u32)| {
@@ -141,4 +141,55 @@ fn a_call_through_a_warm_guard_allocates_nothing() {
         clock.advance(step);
         assert!(guard.admit().is_err());
     });
+}
+
+/// The output of a future that has nothing to wait for.
+#[cfg(feature = "http")]
+fn now<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn a_call_through_a_layer_allocates_nothing() {
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::{BodyExt, Full};
+    use plimsoll::Rejection;
+    use std::convert::Infallible;
+    use std::future::ready;
+    use tower::{Layer, ServiceExt, service_fn};
+
+    let plimsoll = Plimsoll::with_clock(ManualClock::new());
+    let slo = plimsoll.declare(Slo::new("shop").success(99.9)).unwrap();
+    // One in eight fails below: no trip but that of the burn would mind.
+    let guard = |name: &str| slo.guard().named(name).breaker(Breaker::default().slo_burn(1_000.0));
+    let answer = |_: Request<()>| ready(Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"paid")))));
+    let same = |n: u32| ready(if n % 8 < 7 { Ok(n) } else { Err(n) });
+
+    let handler = |n: u32, _: Rejection| ready(Ok::<u32, ()>(n));
+    let plain = guard("plain").layer().unwrap().layer(service_fn(same));
+    let handled = guard("handled").fallback(handler).also_on_failure().layer().unwrap().layer(service_fn(same));
+    let server = guard("server").http().unwrap().layer(service_fn(answer));
+    let client = guard("client").http_client().unwrap().layer(service_fn(answer));
+    let through_all = |n: u32| {
+        // A clone for each call, as axum makes them.
+        assert_eq!(now(plain.clone().oneshot(n)).is_ok(), n % 8 < 7);
+        assert_eq!(now(handled.clone().oneshot(n)).unwrap(), n);
+        for response in [
+            now(server.clone().oneshot(Request::new(()))).unwrap(),
+            now(client.clone().oneshot(Request::new(()))).unwrap(),
+        ] {
+            let mut body = response.into_body();
+            while let Some(frame) = now(body.frame()) {
+                assert!(frame.unwrap().is_data());
+            }
+        }
+    };
+    (0..100).for_each(through_all);
+    assert_eq!(allocations(|| (0..1_000).for_each(through_all)), 0);
+    assert!(plimsoll.guards().iter().all(|guard| guard.state() == State::Closed));
 }

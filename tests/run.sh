@@ -48,9 +48,9 @@ if [ "$mode" = --quick ]; then
 fi
 
 step "lints, feature by feature"
-cargo clippy --quiet --lib --no-default-features -- -D warnings
+cargo clippy -p plimsoll --quiet --lib --no-default-features -- -D warnings
 for feature in tower metrics http prometheus axum; do
-    cargo clippy --quiet --lib --no-default-features --features "$feature" -- -D warnings
+    cargo clippy -p plimsoll --quiet --lib --no-default-features --features "$feature" -- -D warnings
 done
 
 step "examples"
@@ -60,14 +60,14 @@ step "tests, every feature"
 cargo test --all-features --all-targets 2>&1 | grep -v '^test .* ok$'
 
 step "tests, no feature"
-cargo test --no-default-features --lib --test it --test alloc 2>&1 | grep -v '^test .* ok$'
+cargo test -p plimsoll --no-default-features --lib --test it --test alloc 2>&1 | grep -v '^test .* ok$'
 
 step "documentation and its examples"
 cargo test --quiet --all-features --doc
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --all-features --no-deps
 
 step "loom"
-RUSTFLAGS="--cfg plimsoll_loom" CARGO_TARGET_DIR=target/loom cargo test --release --no-default-features --test loom
+RUSTFLAGS="--cfg plimsoll_loom" CARGO_TARGET_DIR=target/loom cargo test -p plimsoll --release --no-default-features --test loom
 
 if command -v cargo-deny >/dev/null; then
     step "licences, bans, sources"

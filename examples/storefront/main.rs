@@ -59,7 +59,7 @@ async fn run(args: Args) -> Result<bool, axum::BoxError> {
     world.plimsoll.subscribe(move |event| _ = tell.send(event.clone()));
 
     let mut screen = Screen::new(script, args.json);
-    screen.lines(&world.introduction(&args));
+    screen.lines(&format!("\n{}\n\n", world.introduction(&args)));
     let start = world.plimsoll.clock().now();
     let mut teller = Teller { world: &world, script, start, screen, view: view::View::default(), events };
 
@@ -142,15 +142,16 @@ impl Teller<'_> {
     fn compare_counts(&mut self) -> bool {
         let counts = self.world.counts();
         let (agreed, disagreed): (Vec<_>, Vec<_>) = counts.into_iter().partition(|count| count.agrees());
-        let list = |counts: Vec<summary::Count>| {
-            let lines: Vec<String> = counts.iter().map(|count| format!("    {count}")).collect();
-            lines.join("\n")
-        };
-        self.screen.lines(&format!("  counted alike:\n{}", list(agreed)));
+        self.screen.lines("  counted alike:");
+        for parties in summary::agreement(&agreed) {
+            let lines = screen::wrap(&parties, 72).join("\n      ");
+            self.screen.lines(&format!("    {lines}"));
+        }
         if disagreed.is_empty() {
             return true;
         }
-        let disagreed = list(disagreed);
+        let disagreed: Vec<String> = disagreed.iter().map(|count| format!("    {count}")).collect();
+        let disagreed = disagreed.join("\n");
         if self.world.had_visitors() {
             self.screen.lines(&format!("  counted differently, for somebody else called the shop too:\n{disagreed}"));
             return true;

@@ -10,13 +10,16 @@ use super::control::{Control, Watched};
 use super::core::{Admission, Mode, State, Ticket, Transition};
 use super::rejection::{Reason, Rejection};
 use super::trip::Why;
+#[cfg(feature = "tower")]
+use super::wait::Wait;
+use super::wait::Waiters;
 use crate::outcome::{Accounting, Row, Verdict};
 use crate::record::{Lane, Recorder};
 use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering, fence};
 use crate::time::{Timestamp, nanos};
 use crossbeam_utils::CachePadded;
-use std::collections::BTreeMap;
 use std::fmt;
+#[cfg(feature = "tower")]
 use std::task::Waker;
 use std::time::Duration;
 
@@ -48,8 +51,7 @@ pub(crate) struct Gate {
     /// The sum of the shares of all calls that met a ramp.
     ramped: AtomicU64,
     control: Mutex<Control>,
-    /// By ticket, and the last ticket given out.
-    wakers: Mutex<(BTreeMap<u64, Waker>, u64)>,
+    waiters: Waiters,
     report: Report,
 }
 
@@ -102,26 +104,24 @@ impl Gate {
             consecutive_limit: config.consecutive.unwrap_or(u32::MAX),
             ramped: AtomicU64::new(0),
             control: Mutex::new(control),
-            wakers: Mutex::new((BTreeMap::new(), 0)),
+            waiters: Waiters::new(),
             report,
         };
         gate.publish(&gate.control.lock());
         gate
     }
 
-    /// Decides on a call.
+    /// Lets a call in while the circuit is closed; else [`admit`](Self::admit) decides.
     #[inline]
-    pub(crate) fn admit(&self, now: Timestamp) -> Result<Ticket, Rejection> {
+    pub(crate) fn pass(&self) -> Option<Ticket> {
         // Acquire: what was stored before the word (`publish`) is seen with it.
         let word = self.hot.word.load(Ordering::Acquire);
-        if word & STATE == CLOSED {
-            return Ok(Ticket { generation: generation(word), lease: 0 });
-        }
-        self.admit_unless_refused(word, now)
+        (word & STATE == CLOSED).then_some(Ticket { generation: generation(word), lease: 0 })
     }
 
-    #[cold]
-    fn admit_unless_refused(&self, word: u64, now: Timestamp) -> Result<Ticket, Rejection> {
+    /// Decides on a call.
+    pub(crate) fn admit(&self, now: Timestamp) -> Result<Ticket, Rejection> {
+        let word = self.hot.word.load(Ordering::Acquire);
         let ticket = Ticket { generation: generation(word), lease: 0 };
         let until = Timestamp::from_nanos(self.hot.refuses_until.load(Ordering::Acquire));
         match word & STATE {
@@ -165,7 +165,6 @@ impl Gate {
         sum % WHOLE + share >= WHOLE
     }
 
-    #[inline]
     fn refusal(&self, reason: Reason, retry_after: u64) -> Rejection {
         Rejection::new(self.guard, reason, retry_after)
     }
@@ -190,23 +189,20 @@ impl Gate {
     /// [`refuses`](Self::refuses) once more afterwards.
     #[cfg(feature = "tower")]
     pub(crate) fn wake_on_change(&'static self, wait: &mut Option<Wait>, waker: &Waker) {
-        let mut wakers = self.wakers.lock();
-        let ticket = match wait {
-            Some(wait) => wait.ticket,
-            None => {
-                wakers.1 += 1;
-                *wait = Some(Wait { gate: self, ticket: wakers.1 });
-                wakers.1
-            }
-        };
-        let old = wakers.0.insert(ticket, waker.clone());
-        drop(wakers);
-        drop(old);
+        self.waiters.register(wait, waker);
     }
 
     /// Records the end of a call, and lets the breaker see it if the call was admitted in its present life.
     #[inline]
-    pub(crate) fn finish(&self, slot: usize, epoch: u8, ticket: Ticket, row: Row, latency: u64, now: Timestamp) {
+    pub(crate) fn finish(
+        &self,
+        slot: usize,
+        epoch: u8,
+        ticket: Ticket,
+        row: Row,
+        latency: u64,
+        now: impl FnOnce() -> Timestamp,
+    ) {
         let word = self.hot.word.load(Ordering::Acquire);
         if generation(word) != ticket.generation {
             return self.recorder.finish_unseen(slot, epoch, row, latency);
@@ -215,7 +211,7 @@ impl Gate {
         let verdict = self.accounting.verdict_of(row, latency > self.patience);
         let plain = verdict == Verdict::Good && row != Row::SLOW && ticket.lease == 0;
         if !plain || self.hot.consecutive.load(Ordering::Relaxed) != 0 {
-            self.consider(ticket, row, verdict, latency, now);
+            self.consider(ticket, row, verdict, latency, now());
         }
     }
 
@@ -318,8 +314,7 @@ impl Gate {
         }
         drop(control);
         if let Some(transition) = transition {
-            let wakers = std::mem::take(&mut self.wakers.lock().0);
-            wakers.into_values().for_each(Waker::wake);
+            self.waiters.wake();
             (self.report)(&transition, now);
         }
     }
@@ -360,27 +355,11 @@ impl Gate {
     }
 
     /// How often it went from one state to another.
+    #[cfg(feature = "metrics")]
     pub(crate) fn transitions(&self) -> Vec<(State, State, u64)> {
         let counts = self.control.lock().transitions;
         let pairs = State::ALL.iter().flat_map(|from| State::ALL.iter().map(move |to| (*from, *to)));
         pairs.filter(|(from, to)| from != to).map(|(from, to)| (from, to, counts[from as usize][to as usize])).collect()
-    }
-}
-
-/// Somebody's place among those who wait for the breaker to change; given back when dropped.
-#[cfg(feature = "tower")]
-#[derive(Debug)]
-pub(crate) struct Wait {
-    gate: &'static Gate,
-    ticket: u64,
-}
-
-#[cfg(feature = "tower")]
-impl Drop for Wait {
-    fn drop(&mut self) {
-        // Wakers are dropped with no lock held: theirs is foreign code.
-        let waker = self.gate.wakers.lock().0.remove(&self.ticket);
-        drop(waker);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::breaker::{Gate, Rejection, Ticket};
 use crate::outcome::Verdict;
 use crate::outcome::{Outcome, Row};
 use crate::record::Recorder;
-use crate::time::{Clock, Timestamp, nanos};
+use crate::time::{Clock, Ticks, Timestamp, nanos};
 use crossbeam_utils::CachePadded;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -25,10 +25,12 @@ pub(crate) struct GuardCore {
     pub(crate) recorder: &'static Recorder,
     pub(crate) gate: Option<Gate>,
     clock: Clock,
-    /// When windows, or the breaker, want to be rolled (nanoseconds).
+    /// When windows, or the breaker, want to be rolled (ticks).
     next_tick: CachePadded<AtomicU64>,
     first_byte: OnceLock<&'static Recorder>,
+    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only layers have fallbacks"))]
     fallback_limit: u32,
+    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only layers have fallbacks"))]
     fallbacks: AtomicU32,
 }
 
@@ -53,17 +55,30 @@ impl GuardCore {
         }
     }
 
-    #[inline]
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
+    /// How long ago that was.
+    pub(super) fn since(&self, started: Ticks) -> u64 {
+        self.clock.nanos_between(started, self.clock.ticks())
+    }
+
     /// Lets a call in, or not. The refusal is counted.
-    #[inline]
+    // Always inlined: a permit that is handed on through memory costs more than all that is counted for it.
+    #[inline(always)]
     pub(crate) fn admit(&'static self) -> Result<Permit, Rejection> {
-        let now = self.now();
-        match self.ask(now) {
-            Ok(ticket) => Ok(Permit::new(self, now, ticket, self.recorder.start(slot()))),
+        let ticks = self.clock.ticks();
+        match self.pass(ticks) {
+            Some(ticket) => Ok(self.let_in(ticks, ticket)),
+            None => self.admit_slowly(ticks),
+        }
+    }
+
+    #[cold]
+    fn admit_slowly(&'static self, ticks: Ticks) -> Result<Permit, Rejection> {
+        match self.ask(ticks) {
+            Ok(ticket) => Ok(self.let_in(ticks, ticket)),
             Err(rejection) => {
                 let slot = slot();
                 self.recorder.note(slot, rejection.reason() as usize);
@@ -75,17 +90,40 @@ impl GuardCore {
 
     /// Lets a call in, or not. Of the refusal only the reason is counted yet: a fallback may answer it.
     #[cfg(feature = "tower")]
+    #[inline]
     pub(crate) fn admit_or_fall_back(&'static self) -> Result<Permit, Refusal> {
-        let now = self.now();
-        match self.ask(now) {
-            Ok(ticket) => Ok(Permit::new(self, now, ticket, self.recorder.start(slot()))),
-            Err(rejection) => Err(self.refuse(now, rejection)),
+        let ticks = self.clock.ticks();
+        match self.pass(ticks) {
+            Some(ticket) => Ok(self.let_in(ticks, ticket)),
+            None => match self.ask(ticks) {
+                Ok(ticket) => Ok(self.let_in(ticks, ticket)),
+                Err(rejection) => Err(self.refuse(ticks, rejection)),
+            },
+        }
+    }
+
+    /// Whether a call may pass without a question: no tick is due, and the circuit is closed, if there is one.
+    #[inline]
+    fn pass(&self, ticks: Ticks) -> Option<Ticket> {
+        if self.is_due(ticks) {
+            return None;
+        }
+        match &self.gate {
+            None => Some(Ticket { generation: 0, lease: 0 }),
+            Some(gate) => gate.pass(),
         }
     }
 
     #[inline]
-    fn ask(&self, now: Timestamp) -> Result<Ticket, Rejection> {
-        self.tick_if_due(now);
+    fn let_in(&'static self, ticks: Ticks, ticket: Ticket) -> Permit {
+        Permit::new(self, ticks, ticket, self.recorder.start(slot()))
+    }
+
+    fn ask(&self, ticks: Ticks) -> Result<Ticket, Rejection> {
+        let now = self.clock.at(ticks);
+        if self.is_due(ticks) {
+            self.tick(now);
+        }
         match &self.gate {
             None => Ok(Ticket { generation: 0, lease: 0 }),
             Some(gate) => gate.admit(now),
@@ -93,20 +131,19 @@ impl GuardCore {
     }
 
     #[cfg(feature = "tower")]
-    fn refuse(&'static self, now: Timestamp, rejection: Rejection) -> Refusal {
+    fn refuse(&'static self, ticks: Ticks, rejection: Rejection) -> Refusal {
         self.note(rejection.reason());
-        Refusal::new(self, now, rejection)
+        Refusal::new(self, ticks, rejection)
     }
 
     /// Refuses a call to a service that was not asked to get ready: for the breaker's reason, if it would refuse too.
     #[cfg(feature = "tower")]
     pub(crate) fn refuse_unready(&'static self) -> Refusal {
-        let now = self.now();
-        self.tick_if_due(now);
+        let (ticks, now) = self.ticked();
         let reason = Reason::NotReady;
         let unready = Rejection::new(self.name, reason, 0);
         let rejection = self.gate.as_ref().and_then(|gate| gate.refuses(|| now));
-        self.refuse(now, rejection.unwrap_or(unready))
+        self.refuse(ticks, rejection.unwrap_or(unready))
     }
 
     #[cfg(feature = "tower")]
@@ -116,42 +153,52 @@ impl GuardCore {
 
     /// Counts a call out. The time it is given is its end.
     #[inline]
-    pub(super) fn finish(&self, started: Timestamp, ticket: Ticket, epoch: u8, row: Row) {
-        let now = self.now();
-        // Before it is counted: what is counted after a tick belongs to the next.
-        self.tick_if_due(now);
-        let latency = now.nanos_since(started);
+    pub(super) fn finish(&self, started: Ticks, ticket: Ticket, epoch: u8, row: Row) {
+        let ticks = self.clock.ticks();
+        if self.is_due(ticks) {
+            // Before it is counted: what is counted after a tick belongs to the next.
+            self.tick(self.clock.at(ticks));
+        }
+        let latency = self.clock.nanos_between(started, ticks);
         match &self.gate {
             None => _ = self.recorder.finish(slot(), epoch, row, latency),
-            Some(gate) => gate.finish(slot(), epoch, ticket, row, latency, now),
+            Some(gate) => gate.finish(slot(), epoch, ticket, row, latency, || self.clock.at(ticks)),
         }
     }
 
     /// Shows the breaker how a call ended that is not over yet, since a fallback may answer it.
     #[cfg(feature = "tower")]
-    pub(super) fn saw(&self, started: Timestamp, ticket: Ticket, outcome: Outcome) {
-        let now = self.now();
-        self.tick_if_due(now);
+    pub(super) fn saw(&self, started: Ticks, ticket: Ticket, outcome: Outcome) {
+        let (ticks, now) = self.ticked();
         if let Some(gate) = &self.gate {
-            gate.see(ticket, outcome.row(), now.nanos_since(started), now);
+            gate.see(ticket, outcome.row(), self.clock.nanos_between(started, ticks), now);
         }
     }
 
     /// Counts a call out that the breaker has seen already.
     #[cfg(feature = "tower")]
-    pub(super) fn finish_unseen(&self, started: Timestamp, epoch: u8, outcome: Outcome) {
-        let now = self.now();
-        self.tick_if_due(now);
-        let latency = now.nanos_since(started);
+    pub(super) fn finish_unseen(&self, started: Ticks, epoch: u8, outcome: Outcome) {
+        let (ticks, _) = self.ticked();
+        let latency = self.clock.nanos_between(started, ticks);
         self.recorder.finish_unseen(slot(), epoch, outcome.row(), latency);
     }
 
     /// Counts a call that was never let in.
     #[cfg(feature = "tower")]
-    pub(super) fn record(&self, started: Timestamp, outcome: Outcome) {
-        let now = self.now();
-        self.tick_if_due(now);
-        self.recorder.record(slot(), outcome.row(), now.nanos_since(started));
+    pub(super) fn record(&self, started: Ticks, outcome: Outcome) {
+        let (ticks, _) = self.ticked();
+        self.recorder.record(slot(), outcome.row(), self.clock.nanos_between(started, ticks));
+    }
+
+    /// The time, and what it alone does is done.
+    #[cfg(feature = "tower")]
+    fn ticked(&self) -> (Ticks, Timestamp) {
+        let ticks = self.clock.ticks();
+        let now = self.clock.at(ticks);
+        if self.is_due(ticks) {
+            self.tick(now);
+        }
+        (ticks, now)
     }
 
     /// Counts a refusal that nobody answers.
@@ -177,11 +224,9 @@ impl GuardCore {
     }
 
     #[inline]
-    fn tick_if_due(&self, now: Timestamp) {
+    fn is_due(&self, ticks: Ticks) -> bool {
         // Relaxed: a stale answer costs a vain tick, or delays it to the next call.
-        if now.as_nanos() >= self.next_tick.load(Ordering::Relaxed) {
-            self.tick(now);
-        }
+        ticks.raw() >= self.next_tick.load(Ordering::Relaxed)
     }
 
     /// What time alone does. No lock is waited for: if another thread is about it, it is done.
@@ -197,7 +242,8 @@ impl GuardCore {
             }
             next = next.min(gate.next_tick());
         }
-        self.next_tick.store(next.as_nanos(), Ordering::Relaxed);
+        let next = self.clock.shortly_before(next, self.clock.ticks());
+        self.next_tick.store(next.raw(), Ordering::Relaxed);
     }
 
     /// Takes a place among the fallbacks under way, if one is free.

@@ -110,6 +110,15 @@ impl Guard {
         Reason::ALL.into_iter().zip(self.core.recorder.notes())
     }
 
+    /// How long the first bytes of answers took, since the guard was made: when a response's head was there. None if it
+    /// has no HTTP face.
+    #[cfg(feature = "http")]
+    pub fn first_byte(&self) -> Option<crate::window::Latency> {
+        let mut buckets = [0; crate::record::histogram::BUCKETS];
+        self.core.first_bytes()?.add_latency_to(&mut buckets);
+        Some(crate::window::Latency::new(1.0, buckets.into_iter()))
+    }
+
     /// Bytes it takes, whatever the traffic: fixed when it is made. The history of its SLO is counted there.
     pub fn memory_footprint(&self) -> usize {
         self.core.memory_footprint()

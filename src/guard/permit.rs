@@ -8,7 +8,7 @@ use crate::breaker::Rejection;
 use crate::breaker::Ticket;
 use crate::outcome::Outcome;
 use crate::record::slots;
-use crate::time::Timestamp;
+use crate::time::Ticks;
 use std::time::Duration;
 
 /// Permission for one call. Say how it ended; a permit that is dropped counts as abandoned, or as panicked if the
@@ -17,14 +17,14 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Permit {
     core: &'static GuardCore,
-    started: Timestamp,
+    started: Ticks,
     ticket: Ticket,
     epoch: u8,
     open: bool,
 }
 
 impl Permit {
-    pub(super) fn new(core: &'static GuardCore, started: Timestamp, ticket: Ticket, epoch: u8) -> Self {
+    pub(super) fn new(core: &'static GuardCore, started: Ticks, ticket: Ticket, epoch: u8) -> Self {
         Self { core, started, ticket, epoch, open: true }
     }
 
@@ -49,7 +49,7 @@ impl Permit {
 
     /// How long the call has been under way.
     pub fn elapsed(&self) -> Duration {
-        self.core.now().since(self.started)
+        Duration::from_nanos(self.core.since(self.started))
     }
 
     /// The first byte of the answer is there: its latency is counted apart.
@@ -93,14 +93,14 @@ fn dropped() -> Outcome {
 #[derive(Debug)]
 pub(crate) struct Refusal {
     core: &'static GuardCore,
-    started: Timestamp,
+    started: Ticks,
     rejection: Rejection,
     open: bool,
 }
 
 #[cfg(feature = "tower")]
 impl Refusal {
-    pub(super) fn new(core: &'static GuardCore, started: Timestamp, rejection: Rejection) -> Self {
+    pub(super) fn new(core: &'static GuardCore, started: Ticks, rejection: Rejection) -> Self {
         Self { core, started, rejection, open: true }
     }
 
@@ -137,7 +137,7 @@ impl Drop for Refusal {
 #[derive(Debug)]
 pub(crate) struct FailedOver {
     core: &'static GuardCore,
-    started: Timestamp,
+    started: Ticks,
     epoch: u8,
     outcome: Outcome,
     open: bool,

@@ -64,6 +64,7 @@ fn share(word: &AtomicU64, n: u64, order: Ordering) {
 }
 
 /// What was counted so far, over all threads.
+#[cfg(any(feature = "metrics", plimsoll_loom))]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
     /// Calls by outcome and latency class.
@@ -277,6 +278,7 @@ impl Recorder {
     }
 
     /// Everything; the histogram holds at least every call that the cells hold.
+    #[cfg(any(feature = "metrics", plimsoll_loom))]
     pub(crate) fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot::default();
         self.cells_into(&mut snapshot.cells);
@@ -303,6 +305,7 @@ impl Recorder {
     /// The smallest latency of each bucket of [`Snapshot::latency`], in nanoseconds: ascending.
     ///
     /// A threshold that is itself the end of a bucket leaves an index that no latency has; it repeats its successor.
+    #[cfg(any(feature = "metrics", plimsoll_loom))]
     pub(crate) fn bounds(&self) -> Vec<u64> {
         let mut edges: Vec<u64> = (0..histogram::BUCKETS).map(histogram::lower).collect();
         edges.extend(self.thresholds.iter().map(|t| t.saturating_add(1)));
