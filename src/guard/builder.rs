@@ -39,6 +39,15 @@ impl GuardBuilder {
     pub(crate) fn new(meter: &'static Meter) -> Self {
         Self { meter, name: None, breaker: None, fallback_limit: FALLBACKS, fallback: (), has_fallback: false }
     }
+
+    /// Makes the guard. Only layers have fallbacks: with one, write `.layer()`, `.http()` or `.http_client()`.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] that says what to write instead, if the name is taken or the breaker cannot work.
+    pub fn build(self) -> Result<Guard, Error> {
+        self.split().map(|(guard, _)| guard)
+    }
 }
 
 impl<F> GuardBuilder<F> {
@@ -67,15 +76,6 @@ impl<F> GuardBuilder<F> {
         let Self { meter, name, breaker, fallback_limit, fallback, .. } = self;
         let fallback = map(fallback, &meter.hub.clock);
         GuardBuilder { meter, name, breaker, fallback_limit, fallback, has_fallback: true }
-    }
-
-    /// Makes the guard.
-    ///
-    /// # Errors
-    ///
-    /// An [`Error`] that says what to write instead, if the name is taken or the breaker cannot work.
-    pub fn build(self) -> Result<Guard, Error> {
-        self.split().map(|(guard, _)| guard)
     }
 
     pub(crate) fn split(self) -> Result<(Guard, F), Error> {

@@ -313,7 +313,8 @@ fn only_with_a_fallback_does_burn_alone_trip_the_breaker() {
         let rig = Rig::new();
         let guard = rig.slo.guard().breaker(Breaker::default());
         let value = || String::from("unknown");
-        let guard = if fallback { guard.fallback_value(value()).build() } else { guard.build() }.unwrap();
+        let guard =
+            if fallback { guard.fallback_value(value()).layer().unwrap().guard() } else { guard.build().unwrap() };
         for call in 0..1_200 {
             rig.advance(0.1);
             // One in twenty: far from every other trip, and 50 times what the budget allows.

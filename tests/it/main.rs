@@ -29,6 +29,8 @@ mod ops;
 #[cfg(feature = "axum")]
 mod prometheus;
 mod property_windows;
+#[cfg(feature = "prometheus")]
+mod publish;
 mod quantiles;
 mod recording;
 mod rig;

@@ -12,6 +12,7 @@ pub(crate) struct Prometheus {
     child: Child,
     folder: PathBuf,
     url: String,
+    client: reqwest::Client,
 }
 
 impl Prometheus {
@@ -37,7 +38,8 @@ impl Prometheus {
         let child = child.unwrap_or_else(|error| {
             panic!("prometheus does not run ({error}): tests/run.sh installs it, with Debian's package prometheus")
         });
-        let mut started = Self { child, folder, url: format!("http://127.0.0.1:{port}") };
+        let mut started =
+            Self { child, folder, url: format!("http://127.0.0.1:{port}"), client: reqwest::Client::new() };
         started.until_ready().await;
         started
     }
@@ -45,7 +47,7 @@ impl Prometheus {
     async fn until_ready(&mut self) {
         // Another process starts at its own pace: there is nothing to wait for but time.
         for _ in 0..200 {
-            let answer = reqwest::get(format!("{}/-/ready", self.url)).await;
+            let answer = self.client.get(format!("{}/-/ready", self.url)).send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
                 return;
             }
@@ -63,7 +65,7 @@ impl Prometheus {
     /// What an expression gives at a time (seconds since 1970): an array of series.
     pub(crate) async fn series(&self, expression: &str, at: f64) -> Vec<Value> {
         let url = format!("{}/api/v1/query?time={at:.3}&query={}", self.url, encoded(expression));
-        let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+        let text = self.client.get(url).send().await.unwrap().text().await.unwrap();
         let mut answer: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(answer["status"], "success", "{expression}: {text}");
         match answer["data"]["result"].take() {

@@ -1,0 +1,135 @@
+//! What the benches share: the guards that are measured, one thread to a core, and polling without a runtime.
+#![allow(dead_code, unreachable_pub)] // no bench needs all of it
+
+use plimsoll::{
+    Breaker, FallbackValue, Guard, GuardLayer, GuardService, Outcome, Permit, Plimsoll, ResultClassifier, Slo,
+    SloHandle,
+};
+use std::future::{Ready, ready};
+use std::pin::pin;
+use std::sync::Barrier;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+use tower::{Layer, Service};
+
+/// An SLO with both objectives, as most services have it.
+pub fn slo(plimsoll: &Plimsoll, name: &str) -> SloHandle {
+    plimsoll
+        .declare(Slo::new(name).success(99.9).latency(99.0, Duration::from_millis(500)).over_days(30))
+        .expect("a declaration that works")
+}
+
+/// The SLI alone: both objectives, no breaker.
+pub fn sli() -> Guard {
+    slo(&Plimsoll::new(), "sli").guard().build().expect("a guard that works")
+}
+
+/// A breaker behind one objective of the plainest kind.
+pub fn breaker_only(breaker: Breaker) -> Guard {
+    let slo = Plimsoll::new().declare(Slo::new("breaker").success(99.9)).expect("a declaration that works");
+    slo.guard().breaker(breaker).build().expect("a guard that works")
+}
+
+/// Everything there is: two objectives, histogram, windows, breaker, burn trip, a fallback, around a ready service.
+pub fn full(breaker: Breaker) -> Layered {
+    let layer = slo(&Plimsoll::new(), "full").guard().breaker(breaker).fallback_value(FALLEN_BACK).layer();
+    let layer: GuardLayer<FallbackValue<u64>> = layer.expect("a guard that works");
+    layer.layer(Echo)
+}
+
+/// The same without a fallback.
+pub fn full_without_fallback(breaker: Breaker) -> GuardService<Echo, (), ResultClassifier> {
+    let layer = slo(&Plimsoll::new(), "full").guard().breaker(breaker).layer().expect("a guard that works");
+    layer.layer(Echo)
+}
+
+pub type Layered = GuardService<Echo, FallbackValue<u64>, ResultClassifier>;
+
+/// The answer of the fallback.
+pub const FALLEN_BACK: u64 = u64::MAX;
+
+/// A breaker that all failures pass through and none of them trips, at a ratio that needs more calls than will come.
+pub fn untripped(window: Duration) -> Breaker {
+    Breaker::never().failure_ratio(1.0, 1 << 60, window).consecutive(u32::MAX)
+}
+
+/// A breaker that trips at 90 % bad: for calls of which [`NEXT_TO_IT`] are bad, so that it must be judged again and
+/// again and never trips.
+pub fn next_to_the_limit(window: Duration) -> Breaker {
+    Breaker::never().failure_ratio(0.9, 20, window)
+}
+
+/// So many bad calls, then a good one.
+pub const NEXT_TO_IT: u64 = 8;
+
+/// Answers at once: an even number with itself, an odd one with an error.
+#[derive(Clone, Copy, Debug)]
+pub struct Echo;
+
+impl Service<u64> for Echo {
+    type Response = u64;
+    type Error = u64;
+    type Future = Ready<Result<u64, u64>>;
+
+    #[inline]
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), u64>> {
+        Poll::Ready(Ok(()))
+    }
+
+    #[inline]
+    fn call(&mut self, request: u64) -> Self::Future {
+        ready(if request & 1 == 0 { Ok(request) } else { Err(request) })
+    }
+}
+
+/// One call through a service that never waits.
+#[inline(always)]
+pub fn call<S: Service<u64>>(service: &mut S, request: u64) -> Result<S::Response, S::Error> {
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready(Ok(())) = service.poll_ready(&mut cx) else { panic!("it is always ready") };
+    let future = pin!(service.call(request));
+    let Poll::Ready(result) = future.poll(&mut cx) else { panic!("it never waits") };
+    result
+}
+
+/// Lets a call in that must not be refused.
+#[inline(always)]
+pub fn admit(guard: &Guard) -> Permit {
+    guard.admit().expect("nothing trips it")
+}
+
+/// Calls that ended so, over all threads.
+pub fn counted(guard: &Guard, outcome: Outcome) -> u64 {
+    guard.outcomes().filter(|(o, _)| *o == outcome).map(|(_, n)| n).sum()
+}
+
+/// Runs `work(thread, iterations)` on `threads` threads at once, each on a core of its own as long as there are any, and
+/// says how long one of them took on average.
+///
+/// They are new threads each time, so that they own their counters, as the threads of a service do.
+pub fn on_cores(threads: usize, iterations: u64, work: impl Fn(usize, u64) + Sync) -> Duration {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    let (start, work) = (&Barrier::new(threads), &work);
+    let total: Duration = std::thread::scope(|scope| {
+        let threads = (0..threads).map(|thread| {
+            let core = cores.get(thread % cores.len().max(1)).copied();
+            scope.spawn(move || {
+                core.map(core_affinity::set_for_current);
+                work(thread, 1); // the first call of a thread finds its counters
+                start.wait();
+                let begun = Instant::now();
+                work(thread, iterations);
+                begun.elapsed()
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        threads.into_iter().map(|thread| thread.join().expect("a thread that ends")).sum()
+    });
+    total / threads as u32
+}
+
+/// Whether the bench shall measure (`cargo bench`) or only be tried (`cargo test`, or `-- --test`).
+pub fn measuring() -> bool {
+    let has = |flag: &str| std::env::args().any(|arg| arg == flag);
+    has("--bench") && !has("--test")
+}
