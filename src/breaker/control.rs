@@ -52,7 +52,9 @@ impl Control {
     ) -> Self {
         let trips = Trips::new(config, fallback);
         let watched = if trips.burn.is_some() { watched } else { &[] };
-        let (long, short) = config.burn_windows;
+        // Windows that nothing reads would only cost memory.
+        let unread = (config.window, config.window);
+        let (long, short) = trips.burn.map_or(unread, |_| config.burn_windows);
         let step = (config.window / 20).min(short / 10);
         let step = config.age.map_or(step, |(age, _)| step.min(age / 8)).max(Duration::from_millis(5));
         let width = FIXED + 2 * watched.len();
@@ -196,6 +198,18 @@ impl Control {
             self.floor.clone_from(&self.sums);
             recorder.forgive();
         }
+    }
+
+    /// Begins anew for somebody else: closed, and with nothing held against it.
+    pub(super) fn restart(&mut self, recorder: &Recorder) {
+        let (from, to) = self.core.restart();
+        if from != to {
+            self.transitions[from as usize][to as usize] += 1;
+        }
+        self.last = None;
+        self.count(recorder);
+        self.floor.clone_from(&self.sums);
+        recorder.forgive();
     }
 
     pub(super) fn memory_footprint(&self) -> usize {

@@ -294,6 +294,15 @@ impl Gate {
         self.changed(control, transition, now);
     }
 
+    /// Begins anew for somebody else, as it was made; what was admitted before has no say in it. Nobody is told.
+    pub(crate) fn restart(&self) {
+        let mut control = self.control.lock();
+        control.restart(self.recorder);
+        self.hot.consecutive.store(0, Ordering::Relaxed);
+        self.hot.slack.store(0, Ordering::Relaxed);
+        self.publish(&control);
+    }
+
     /// Publishes a change, lets go of the lock, and tells whoever wants to know.
     fn changed(
         &self,
@@ -343,10 +352,10 @@ impl Gate {
         self.control.lock().core.state()
     }
 
-    /// What it saw when it last decided, in words.
-    pub(crate) fn explain(&self, now: Timestamp) -> String {
+    /// What it saw when it last decided, in words; `name` is what it goes by.
+    pub(crate) fn explain(&self, name: &str, now: Timestamp) -> String {
         self.tick(now);
-        self.control.lock().explain(self.guard, now)
+        self.control.lock().explain(name, now)
     }
 
     /// Bytes it takes, whatever the traffic.

@@ -23,6 +23,8 @@ pub(crate) struct GuardCore {
     pub(crate) name: &'static str,
     pub(crate) meter: &'static Meter,
     pub(crate) recorder: &'static Recorder,
+    /// Where calls are counted for the SLO, if `recorder` is one key's and only the breaker's.
+    sli: Option<&'static Recorder>,
     pub(crate) gate: Option<Gate>,
     clock: Clock,
     /// When windows, or the breaker, want to be rolled (ticks).
@@ -46,6 +48,7 @@ impl GuardCore {
             name,
             meter,
             recorder,
+            sli: None,
             gate,
             clock: meter.hub.clock.clone(),
             next_tick: CachePadded::new(AtomicU64::new(0)),
@@ -53,6 +56,17 @@ impl GuardCore {
             fallback_limit,
             fallbacks: AtomicU32::new(0),
         }
+    }
+
+    /// The same for one key of many, whose calls are counted for the SLO in `sli`.
+    pub(super) fn for_sli(self, sli: &'static Recorder) -> Self {
+        Self { sli: Some(sli), ..self }
+    }
+
+    /// The recorder that the SLO reads.
+    #[inline]
+    fn sli(&self) -> &'static Recorder {
+        self.sli.unwrap_or(self.recorder)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -79,12 +93,38 @@ impl GuardCore {
     fn admit_slowly(&'static self, ticks: Ticks) -> Result<Permit, Rejection> {
         match self.ask(ticks) {
             Ok(ticket) => Ok(self.let_in(ticks, ticket)),
-            Err(rejection) => {
-                let slot = slot();
-                self.recorder.note(slot, rejection.reason() as usize);
-                self.recorder.count(slot, Outcome::Rejected, 1);
-                Err(rejection)
-            }
+            Err(rejection) => Err(self.reject(rejection)),
+        }
+    }
+
+    /// Counts a refusal.
+    fn reject(&self, rejection: Rejection) -> Rejection {
+        let slot = slot();
+        self.sli().note(slot, rejection.reason() as usize);
+        self.sli().count(slot, Outcome::Rejected, 1);
+        rejection
+    }
+
+    /// The clock's reading that an admission begins with.
+    #[inline]
+    pub(super) fn begin(&self) -> Ticks {
+        self.clock.ticks()
+    }
+
+    /// [`admit`](Self::admit) for a call that is counted in already.
+    #[inline]
+    pub(super) fn admit_started(&'static self, ticks: Ticks, epoch: u8) -> Result<Permit, Rejection> {
+        match self.pass(ticks) {
+            Some(ticket) => Ok(Permit::new(self, ticks, ticket, epoch)),
+            None => self.admit_started_slowly(ticks, epoch),
+        }
+    }
+
+    #[cold]
+    fn admit_started_slowly(&'static self, ticks: Ticks, epoch: u8) -> Result<Permit, Rejection> {
+        match self.ask(ticks) {
+            Ok(ticket) => Ok(Permit::new(self, ticks, ticket, epoch)),
+            Err(rejection) => Err(self.reject(rejection)),
         }
     }
 
@@ -148,7 +188,7 @@ impl GuardCore {
 
     #[cfg(feature = "tower")]
     fn note(&self, reason: Reason) {
-        self.recorder.note(slot(), reason as usize);
+        self.sli().note(slot(), reason as usize);
     }
 
     /// Counts a call out. The time it is given is its end.
@@ -163,6 +203,9 @@ impl GuardCore {
         match &self.gate {
             None => _ = self.recorder.finish(slot(), epoch, row, latency),
             Some(gate) => gate.finish(slot(), epoch, ticket, row, latency, || self.clock.at(ticks)),
+        }
+        if let Some(sli) = self.sli {
+            sli.record(slot(), row, latency);
         }
     }
 
@@ -181,13 +224,16 @@ impl GuardCore {
         let (ticks, _) = self.ticked();
         let latency = self.clock.nanos_between(started, ticks);
         self.recorder.finish_unseen(slot(), epoch, outcome.row(), latency);
+        if let Some(sli) = self.sli {
+            sli.record(slot(), outcome.row(), latency);
+        }
     }
 
     /// Counts a call that was never let in.
     #[cfg(feature = "tower")]
     pub(super) fn record(&self, started: Ticks, outcome: Outcome) {
         let (ticks, _) = self.ticked();
-        self.recorder.record(slot(), outcome.row(), self.clock.nanos_between(started, ticks));
+        self.sli().record(slot(), outcome.row(), self.clock.nanos_between(started, ticks));
     }
 
     /// The time, and what it alone does is done.
@@ -204,7 +250,7 @@ impl GuardCore {
     /// Counts a refusal that nobody answers.
     #[cfg(feature = "tower")]
     pub(super) fn refused(&self) {
-        self.recorder.count(slot(), Outcome::Rejected, 1);
+        self.sli().count(slot(), Outcome::Rejected, 1);
     }
 
     pub(super) fn first_byte(&self, latency: Duration) {

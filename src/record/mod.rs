@@ -111,6 +111,11 @@ impl Recorder {
         epoch
     }
 
+    /// Takes back a [`start`](Self::start): there is no call after all.
+    pub(crate) fn stop(&self, slot: usize, epoch: u8) {
+        self.add(slot, usize::from(epoch) % EPOCHS, u64::MAX);
+    }
+
     /// Counts a call out.
     #[inline]
     pub(crate) fn finish(&self, slot: usize, epoch: u8, row: Row, latency: u64) -> Row {
@@ -193,7 +198,8 @@ impl Recorder {
 
     #[inline]
     fn shard(&self, slot: usize) -> &[AtomicU64] {
-        &self.words[PAD + slot * self.stride..][..self.stride]
+        // A recorder may own fewer slots than there are: threads beyond them share its last shard.
+        &self.words[PAD + slot.min(self.owned) * self.stride..][..self.stride]
     }
 
     /// Takes a call that was counted out of what the breaker sees: its life ended meanwhile. For its SLI it counts.
