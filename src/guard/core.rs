@@ -83,18 +83,16 @@ impl GuardCore {
     #[inline(always)]
     pub(crate) fn admit(&'static self) -> Result<Permit, Rejection> {
         let ticks = self.clock.ticks();
-        match self.pass(ticks) {
-            Some(ticket) => Ok(self.let_in(ticks, ticket)),
-            None => self.admit_slowly(ticks),
-        }
+        let ticket = match self.pass(ticks) {
+            Some(ticket) => ticket,
+            None => self.ask_or_reject(ticks)?,
+        };
+        Ok(self.let_in(ticks, ticket))
     }
 
     #[cold]
-    fn admit_slowly(&'static self, ticks: Ticks) -> Result<Permit, Rejection> {
-        match self.ask(ticks) {
-            Ok(ticket) => Ok(self.let_in(ticks, ticket)),
-            Err(rejection) => Err(self.reject(rejection)),
-        }
+    fn ask_or_reject(&'static self, ticks: Ticks) -> Result<Ticket, Rejection> {
+        self.ask(ticks).map_err(|rejection| self.reject(rejection))
     }
 
     /// Counts a refusal.
@@ -114,18 +112,11 @@ impl GuardCore {
     /// [`admit`](Self::admit) for a call that is counted in already.
     #[inline]
     pub(super) fn admit_started(&'static self, ticks: Ticks, epoch: u8) -> Result<Permit, Rejection> {
-        match self.pass(ticks) {
-            Some(ticket) => Ok(Permit::new(self, ticks, ticket, epoch)),
-            None => self.admit_started_slowly(ticks, epoch),
-        }
-    }
-
-    #[cold]
-    fn admit_started_slowly(&'static self, ticks: Ticks, epoch: u8) -> Result<Permit, Rejection> {
-        match self.ask(ticks) {
-            Ok(ticket) => Ok(Permit::new(self, ticks, ticket, epoch)),
-            Err(rejection) => Err(self.reject(rejection)),
-        }
+        let ticket = match self.pass(ticks) {
+            Some(ticket) => ticket,
+            None => self.ask_or_reject(ticks)?,
+        };
+        Ok(Permit::new(self, ticks, ticket, epoch))
     }
 
     /// Lets a call in, or not. Of the refusal only the reason is counted yet: a fallback may answer it.
@@ -133,13 +124,11 @@ impl GuardCore {
     #[inline]
     pub(crate) fn admit_or_fall_back(&'static self) -> Result<Permit, Refusal> {
         let ticks = self.clock.ticks();
-        match self.pass(ticks) {
-            Some(ticket) => Ok(self.let_in(ticks, ticket)),
-            None => match self.ask(ticks) {
-                Ok(ticket) => Ok(self.let_in(ticks, ticket)),
-                Err(rejection) => Err(self.refuse(ticks, rejection)),
-            },
-        }
+        let ticket = match self.pass(ticks) {
+            Some(ticket) => ticket,
+            None => self.ask(ticks).map_err(|rejection| self.refuse(ticks, rejection))?,
+        };
+        Ok(self.let_in(ticks, ticket))
     }
 
     /// Whether a call may pass without a question: no tick is due, and the circuit is closed, if there is one.

@@ -210,8 +210,12 @@ impl Recorder {
     #[inline]
     fn sort(&self, row: Row, latency: u64) -> (Row, usize) {
         let mut class = 0;
+        // Most calls are within the first: this ends after one comparison, where a sum over all would be unrolled.
         for threshold in &self.thresholds {
-            class += usize::from(latency > *threshold);
+            if latency <= *threshold {
+                break;
+            }
+            class += 1;
         }
         let slow = row == Row::SUCCESS && latency > self.slow_over;
         (if slow { Row::SLOW } else { row }, class)
