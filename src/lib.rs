@@ -153,6 +153,10 @@ mod sync;
 mod time;
 mod window;
 
+#[cfg(plimsoll_loom)]
+#[doc(hidden)]
+pub mod __loom;
+
 pub use alert::{AlertState, AlertStatus, Alerts, Edge, Transition};
 pub use breaker::{Breaker, Reason, Rejection, State, Why};
 pub use budget::{Budget, BurnRate, InsufficientData, burn_rate, exceeds};

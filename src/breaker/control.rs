@@ -85,7 +85,11 @@ impl Control {
 
     /// Sums what the recorder holds, less what was disowned.
     fn count(&mut self, recorder: &Recorder) {
-        recorder.owned_cells_into(&mut self.cells);
+        recorder.seen_at_least_into(&mut self.cells);
+        self.sum();
+    }
+
+    fn sum(&mut self) {
         self.sums.clear();
         for (index, mapping) in self.mappings.iter().enumerate() {
             let tally = mapping.tally(&self.cells);
@@ -186,7 +190,9 @@ impl Control {
         self.transitions[transition.from as usize][transition.to as usize] += 1;
         self.last = Some((now, transition.clone()));
         if transition.why != super::Why::RampOver {
-            self.count(recorder);
+            // At the most, so that nothing of an earlier life is left to be counted in this one.
+            recorder.seen_at_most_into(&mut self.cells);
+            self.sum();
             self.floor.clone_from(&self.sums);
             recorder.forgive();
         }

@@ -15,7 +15,7 @@ use super::wait::Wait;
 use super::wait::Waiters;
 use crate::outcome::{Accounting, Row, Verdict};
 use crate::record::{Lane, Recorder};
-use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering, fence};
 use crate::time::{Timestamp, nanos};
 use crossbeam_utils::CachePadded;
 use std::fmt;
@@ -204,15 +204,10 @@ impl Gate {
         now: impl FnOnce() -> Timestamp,
     ) {
         let word = self.hot.word.load(Ordering::Acquire);
-        let stale = generation(word) != ticket.generation;
-        if stale {
-            // Before it is counted, so that the breaker never sees it, not even for a moment.
-            self.recorder.disown(row, latency);
+        if generation(word) != ticket.generation {
+            return self.recorder.finish_unseen(slot, epoch, row, latency);
         }
         let row = self.recorder.finish(slot, epoch, row, latency);
-        if stale {
-            return;
-        }
         let verdict = self.accounting.verdict_of(row, latency > self.patience);
         let plain = verdict == Verdict::Good && row != Row::SLOW && ticket.lease == 0;
         if !plain || self.hot.consecutive.load(Ordering::Relaxed) != 0 {
@@ -232,8 +227,10 @@ impl Gate {
 
     #[cold]
     fn consider(&self, ticket: Ticket, row: Row, verdict: Verdict, latency: u64, now: Timestamp) {
+        // With the fence of `changed`: either this sees that the breaker changed while the call was being counted, or the
+        // change sees the call, and begins a new life after it.
+        fence(Ordering::SeqCst);
         if generation(self.hot.word.load(Ordering::Acquire)) != ticket.generation {
-            // The breaker changed while this was being counted.
             self.recorder.disown(row, latency);
             return;
         }
@@ -305,13 +302,16 @@ impl Gate {
         now: Timestamp,
     ) {
         if let Some(transition) = &transition {
-            control.note(transition, self.recorder, now);
             if transition.why != Why::RampOver {
                 self.hot.consecutive.store(0, Ordering::Relaxed);
             }
             self.hot.slack.store(0, Ordering::Relaxed);
         }
         self.publish(&control);
+        if let Some(transition) = &transition {
+            fence(Ordering::SeqCst);
+            control.note(transition, self.recorder, now);
+        }
         drop(control);
         if let Some(transition) = transition {
             self.waiters.wake();

@@ -180,10 +180,7 @@ impl GuardCore {
     pub(super) fn finish_unseen(&self, started: Ticks, epoch: u8, outcome: Outcome) {
         let (ticks, _) = self.ticked();
         let latency = self.clock.nanos_between(started, ticks);
-        if self.gate.is_some() {
-            self.recorder.disown(outcome.row(), latency);
-        }
-        self.recorder.finish(slot(), epoch, outcome.row(), latency);
+        self.recorder.finish_unseen(slot(), epoch, outcome.row(), latency);
     }
 
     /// Counts a call that was never let in.

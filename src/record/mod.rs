@@ -23,16 +23,17 @@ use std::time::Duration;
 /// Things that can be told apart by [`Recorder::note`].
 pub(crate) const NOTES: usize = 7;
 
-// A shard: calls in flight by epoch, the sum of latencies, notes, the histogram; at `CELLS` the cells. What comes before
+// A shard: calls in flight by epoch, the sum of latencies, notes, the histogram; at `CELLS` the cells, first those that the
+// breaker sees. What comes before
 // them has the size of a power of two, so that indices can be masked where they would else be checked.
 const SUM: usize = EPOCHS;
 const HISTOGRAM: usize = SUM + 1 + NOTES;
-const CELLS: usize = 512;
+const CELLS: usize = if cfg!(plimsoll_loom) { 64 } else { 512 };
 /// How many thresholds there is room for. No declaration has as many, for they are refused.
 const MAX_THRESHOLDS: usize = CELLS - HISTOGRAM - histogram::BUCKETS;
 
 /// 128 bytes between shards: two lines, for the prefetcher fetches them in pairs.
-const PAD: usize = 16;
+const PAD: usize = if cfg!(plimsoll_loom) { 1 } else { 16 };
 
 /// Counts what happens, on many threads at once.
 #[derive(Debug)]
@@ -88,7 +89,7 @@ impl Recorder {
         sorted.dedup();
         sorted.truncate(MAX_THRESHOLDS);
         let classes = sorted.len() + 1;
-        let used = CELLS + Outcome::COUNT * classes;
+        let used = CELLS + 2 * Outcome::COUNT * classes;
         let stride = used.next_multiple_of(PAD) + PAD;
         Self {
             thresholds: sorted.into(),
@@ -114,33 +115,54 @@ impl Recorder {
     #[inline]
     pub(crate) fn finish(&self, slot: usize, epoch: u8, row: Row, latency: u64) -> Row {
         let (row, class) = self.sort(row, latency);
+        self.finish_at(slot, epoch, row.0 as usize * self.classes() + class, class, latency);
+        row
+    }
+
+    /// Counts a call out that is not the breaker's concern: it was admitted in an earlier life of it, or it has seen it.
+    #[cold]
+    pub(crate) fn finish_unseen(&self, slot: usize, epoch: u8, row: Row, latency: u64) {
+        let (row, class) = self.sort(row, latency);
+        // In cells of its own, so that there is no moment at which the breaker sees it.
+        let cell = (Outcome::COUNT + row.0 as usize) * self.classes() + class;
+        self.finish_at(slot, epoch, cell, class, latency);
+    }
+
+    #[inline]
+    fn finish_at(&self, slot: usize, epoch: u8, cell: usize, class: usize, latency: u64) {
         let shard = self.shard(slot);
         // Started on one thread and finished on another: each shard alone may wrap below zero, the sum does not.
         let epoch = usize::from(epoch) % EPOCHS;
         if slot < self.owned {
             own(&shard[epoch], u64::MAX, Ordering::Relaxed);
-            self.put(shard, own, row, class, latency);
+            self.put(shard, own, cell, class, latency);
         } else {
             share(&shard[epoch], u64::MAX, Ordering::Relaxed);
-            self.put(shard, share, row, class, latency);
+            self.put(shard, share, cell, class, latency);
         }
-        row
     }
 
     /// Counts a call that was never in flight.
     pub(crate) fn record(&self, slot: usize, row: Row, latency: u64) {
         let (row, class) = self.sort(row, latency);
         let add = if slot < self.owned { own } else { share };
-        self.put(self.shard(slot), add, row, class, latency);
+        self.put(self.shard(slot), add, row.0 as usize * self.classes() + class, class, latency);
     }
 
     #[inline]
-    fn put(&self, shard: &[AtomicU64], add: impl Fn(&AtomicU64, u64, Ordering), row: Row, class: usize, latency: u64) {
+    fn put(
+        &self,
+        shard: &[AtomicU64],
+        add: impl Fn(&AtomicU64, u64, Ordering),
+        cell: usize,
+        class: usize,
+        latency: u64,
+    ) {
         // Always there; asked once, so that nothing below is checked.
         let Some((head, cells)) = shard.split_first_chunk::<CELLS>() else { return };
         add(&head[SUM], latency, Ordering::Relaxed);
         add(&head[(HISTOGRAM + histogram::bucket(latency) + class) % CELLS], 1, Ordering::Relaxed);
-        if let Some(cell) = cells.get(row.0 as usize * self.classes() + class) {
+        if let Some(cell) = cells.get(cell) {
             // Last, and released: whoever sees the call in its cell also sees it in the histogram.
             add(cell, 1, Ordering::Release);
         }
@@ -174,11 +196,10 @@ impl Recorder {
         &self.words[PAD + slot * self.stride..][..self.stride]
     }
 
-    /// Takes a call out of what the breaker sees: it was admitted in an earlier life of it. For its SLI it counts.
+    /// Takes a call that was counted out of what the breaker sees: its life ended meanwhile. For its SLI it counts.
     #[cold]
     pub(crate) fn disown(&self, row: Row, latency: u64) {
         let (row, class) = self.sort(row, latency);
-        // Before the call is counted, and released: the breaker may see it taken out too early, never too late.
         self.disowned[row.0 as usize * self.classes() + class].fetch_add(1, Ordering::Release);
     }
 
@@ -217,19 +238,30 @@ impl Recorder {
     /// The cells, summed over all threads, into `out`.
     pub(crate) fn cells_into(&self, out: &mut Vec<u64>) {
         out.clear();
-        let end = CELLS + Outcome::COUNT * self.classes();
+        let cells = Outcome::COUNT * self.classes();
         // Acquired: see `put`.
-        out.extend((CELLS..end).map(|word| self.sum(word, Ordering::Acquire)));
+        let cell = |word| self.sum(word, Ordering::Acquire);
+        out.extend((CELLS..CELLS + cells).map(|word| cell(word).wrapping_add(cell(word + cells))));
     }
 
-    /// The cells as the breaker sees them, into `out`.
-    pub(crate) fn owned_cells_into(&self, out: &mut Vec<u64>) {
-        self.cells_into(out);
-        for (cell, disowned) in out.iter_mut().zip(&self.disowned) {
-            let left = cell.wrapping_sub(disowned.load(Ordering::Acquire));
-            // Taken out before it was counted: it is not there, rather than there 2^64 times.
-            *cell = if left > i64::MAX as u64 { 0 } else { left };
-        }
+    /// The cells as the breaker sees them, into `out`: at the least, for one that may be taken out meanwhile.
+    pub(crate) fn seen_at_least_into(&self, out: &mut Vec<u64>) {
+        out.clear();
+        out.extend(self.disowned.iter().enumerate().map(|(cell, disowned)| {
+            let counted = self.sum(CELLS + cell, Ordering::Acquire);
+            let left = counted.wrapping_sub(disowned.load(Ordering::Acquire));
+            // Counted and taken out between the two: it is not there, rather than there 2^64 times.
+            if left > i64::MAX as u64 { 0 } else { left }
+        }));
+    }
+
+    /// The same, at the most: whoever is known to be taken out was counted before.
+    pub(crate) fn seen_at_most_into(&self, out: &mut Vec<u64>) {
+        out.clear();
+        out.extend(self.disowned.iter().enumerate().map(|(cell, disowned)| {
+            let disowned = disowned.load(Ordering::Acquire);
+            self.sum(CELLS + cell, Ordering::Acquire).wrapping_sub(disowned)
+        }));
     }
 
     /// The histogram without its splits, added to `out` ([`histogram::BUCKETS`] long).
@@ -300,6 +332,6 @@ impl Recorder {
 
     /// Bytes it takes, whatever the traffic.
     pub(crate) fn memory_footprint(&self) -> usize {
-        size_of::<Self>() + self.words.len() * 8 + self.thresholds.len() * 8
+        size_of::<Self>() + (self.words.len() + self.disowned.len() + self.thresholds.len()) * 8
     }
 }

@@ -25,9 +25,11 @@ mod harness;
 mod http;
 #[cfg(feature = "tower")]
 mod layer;
+mod naive_breaker;
 mod ops;
 #[cfg(feature = "axum")]
 mod prometheus;
+mod property_breaker;
 mod property_windows;
 #[cfg(feature = "prometheus")]
 mod publish;
