@@ -101,6 +101,8 @@ fn interruption() -> watch::Receiver<bool> {
     tokio::spawn(async move {
         _ = tokio::signal::ctrl_c().await;
         _ = tell.send(true);
+        // Some that pass a signal on send it twice.
+        tokio::time::sleep(Duration::from_millis(500)).await;
         _ = tokio::signal::ctrl_c().await;
         std::process::exit(130);
     });
