@@ -92,15 +92,14 @@ impl GuardCore {
 
     #[cold]
     fn ask_or_reject(&'static self, ticks: Ticks) -> Result<Ticket, Rejection> {
-        self.ask(ticks).map_err(|rejection| self.reject(rejection))
-    }
-
-    /// Counts a refusal.
-    fn reject(&self, rejection: Rejection) -> Rejection {
-        let slot = slot();
-        self.sli().note(slot, rejection.reason() as usize);
-        self.sli().count(slot, Outcome::Rejected, 1);
-        rejection
+        let refused = match self.ask(ticks) {
+            Ok(ticket) => return Ok(ticket),
+            Err(refused) => refused,
+        };
+        let (slot, sli) = (slot(), self.sli());
+        sli.note(slot, refused.reason() as usize);
+        sli.count(slot, Outcome::Rejected, 1);
+        Err(refused)
     }
 
     /// The clock's reading that an admission begins with.
@@ -148,6 +147,7 @@ impl GuardCore {
         Permit::new(self, ticks, ticket, self.recorder.start(slot()))
     }
 
+    #[inline]
     fn ask(&self, ticks: Ticks) -> Result<Ticket, Rejection> {
         let now = self.clock.at(ticks);
         if self.is_due(ticks) {
@@ -155,7 +155,7 @@ impl GuardCore {
         }
         match &self.gate {
             None => Ok(Ticket { generation: 0, lease: 0 }),
-            Some(gate) => gate.admit(now),
+            Some(gate) => gate.refuses(|| now).map_or_else(|| gate.admit(now), Err),
         }
     }
 
