@@ -27,6 +27,16 @@ fn stale_success_closes_the_circuit_with_no_probe() {
 }
 
 #[test]
+fn stale_successes_outvote_an_outage() {
+    let rig = rig(Breaker::never().jitter(0.0).failure_ratio(0.5, 20, secs(10)));
+    let old = rig.admit_many(1_000);
+    rig.trip();
+    rig.heal();
+    old.into_iter().for_each(Permit::success);
+    assert_eq!(rig.trip(), 20, "calls of an earlier life say nothing of this one");
+}
+
+#[test]
 fn stale_or_ignored_results_inflate_the_probe_count() {
     let rig = rig(steady());
     let old = rig.admit_many(30);
