@@ -104,7 +104,7 @@ impl Control {
 
     /// What was counted over the last `window` of the present life.
     fn over(&mut self, window: Duration, now: Timestamp, mut each: impl FnMut(usize, u64)) {
-        self.ring.at(window, now, &self.sums, &mut self.base);
+        self.ring.at(0..self.sums.len(), window, now, &self.sums, &mut self.base);
         for (index, (sum, (base, floor))) in self.sums.iter().zip(self.base.iter().zip(&self.floor)).enumerate() {
             each(index, sum.saturating_sub(*base.max(floor)));
         }
