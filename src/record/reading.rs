@@ -20,6 +20,13 @@ pub(crate) struct Snapshot {
     pub(crate) sum: u64,
 }
 
+impl Shard {
+    /// Whether anything was counted here. Most threads never call most guards, and a histogram is long.
+    fn is_used(&self) -> bool {
+        self.cells.iter().any(|cell| cell.load(Ordering::Acquire) != 0)
+    }
+}
+
 impl Recorder {
     fn shards(&self) -> impl Iterator<Item = &Shard> {
         self.own.iter().map(|shard| &**shard).chain(std::iter::once(&**self.shared))
@@ -74,16 +81,17 @@ impl Recorder {
 
     /// The histogram without its splits, added to `out` ([`histogram::BUCKETS`] long).
     pub(crate) fn add_latency_to(&self, out: &mut [u64]) {
-        let mut index = 0;
-        for (bucket, cell) in out.iter_mut().enumerate().take(histogram::BUCKETS) {
-            let next = histogram::lower(bucket + 1);
-            let end = bucket + 1 + self.thresholds.partition_point(|t| *t < next);
-            for shard in self.shards() {
-                for word in &shard.head[HISTOGRAM + index..HISTOGRAM + end] {
+        for shard in self.shards().filter(|shard| shard.is_used()) {
+            let mut words = shard.head[HISTOGRAM..].iter();
+            let mut index = 0;
+            for (bucket, cell) in out.iter_mut().enumerate().take(histogram::BUCKETS) {
+                let next = histogram::lower(bucket + 1);
+                let end = bucket + 1 + self.thresholds.partition_point(|t| *t < next);
+                for word in words.by_ref().take(end - index) {
                     *cell = cell.wrapping_add(word.load(Ordering::Relaxed));
                 }
+                index = end;
             }
-            index = end;
         }
     }
 
@@ -94,7 +102,7 @@ impl Recorder {
         self.cells_into(&mut snapshot.cells);
         let buckets = histogram::BUCKETS + self.thresholds.len();
         snapshot.latency.resize(buckets, 0);
-        for shard in self.shards() {
+        for shard in self.shards().filter(|shard| shard.is_used()) {
             add_to(&mut snapshot.latency, &shard.head[HISTOGRAM..], Ordering::Relaxed);
         }
         snapshot.sum = self.sum(SUM, Ordering::Relaxed);
