@@ -67,7 +67,7 @@ impl Memory {
     }
 
     pub fn read(&self, window: Window, now: Timestamp) -> Tally {
-        self.0.read(0, window, now).tally
+        self.0.look(now, |view| view.read(0, window)).tally
     }
 
     pub fn total(&self, now: Timestamp) -> Tally {

@@ -52,7 +52,9 @@ impl Control {
     ) -> Self {
         let trips = Trips::new(config, fallback);
         let watched = if trips.burn.is_some() { watched } else { &[] };
-        let (long, short) = config.burn_windows;
+        // Windows that nothing reads would only cost memory.
+        let unread = (config.window, config.window);
+        let (long, short) = trips.burn.map_or(unread, |_| config.burn_windows);
         let step = (config.window / 20).min(short / 10);
         let step = config.age.map_or(step, |(age, _)| step.min(age / 8)).max(Duration::from_millis(5));
         let width = FIXED + 2 * watched.len();
@@ -102,7 +104,7 @@ impl Control {
 
     /// What was counted over the last `window` of the present life.
     fn over(&mut self, window: Duration, now: Timestamp, mut each: impl FnMut(usize, u64)) {
-        self.ring.at(window, now, &self.sums, &mut self.base);
+        self.ring.at(0..self.sums.len(), window, now, &self.sums, &mut self.base);
         for (index, (sum, (base, floor))) in self.sums.iter().zip(self.base.iter().zip(&self.floor)).enumerate() {
             each(index, sum.saturating_sub(*base.max(floor)));
         }
@@ -196,6 +198,18 @@ impl Control {
             self.floor.clone_from(&self.sums);
             recorder.forgive();
         }
+    }
+
+    /// Begins anew for somebody else: closed, and with nothing held against it.
+    pub(super) fn restart(&mut self, recorder: &Recorder) {
+        let (from, to) = self.core.restart();
+        if from != to {
+            self.transitions[from as usize][to as usize] += 1;
+        }
+        self.last = None;
+        self.count(recorder);
+        self.floor.clone_from(&self.sums);
+        recorder.forgive();
     }
 
     pub(super) fn memory_footprint(&self) -> usize {

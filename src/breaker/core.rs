@@ -318,6 +318,15 @@ impl Core {
         Some(Transition { from, ..transition })
     }
 
+    /// As it was made, in a life of its own; says from which state to which that was.
+    pub(crate) fn restart(&mut self) -> (State, State) {
+        let from = self.state();
+        (self.attempt, self.settled) = (0, None);
+        self.phase = Phase::Closed;
+        self.generation = self.generation.wrapping_add(1);
+        (from, self.state())
+    }
+
     /// Begins a new life: nothing that was admitted before has a say in it.
     fn become_fresh(&mut self, phase: Phase, why: Why) -> Transition {
         let from = self.state();

@@ -119,17 +119,28 @@ impl Gate {
         (word & STATE == CLOSED).then_some(Ticket { generation: generation(word), lease: 0 })
     }
 
-    /// Decides on a call.
+    /// What a call is refused with as long as nothing but time has to be looked at. The clock is read only where it
+    /// matters.
+    #[inline]
+    pub(crate) fn refuses(&self, now: impl FnOnce() -> Timestamp) -> Option<Rejection> {
+        let reason = match self.hot.word.load(Ordering::Acquire) & STATE {
+            FORCED_OPEN => return Some(self.refusal(Reason::ForcedOpen, Rejection::NEVER)),
+            OPEN => Reason::Open,
+            HALF_OPEN => Reason::Probing,
+            _ => return None,
+        };
+        let until = Timestamp::from_nanos(self.hot.refuses_until.load(Ordering::Acquire));
+        let now = now();
+        (now < until).then(|| self.refusal(reason, until.nanos_since(now)))
+    }
+
+    /// Decides on a call that [`refuses`](Self::refuses) does not refuse.
     pub(crate) fn admit(&self, now: Timestamp) -> Result<Ticket, Rejection> {
         let word = self.hot.word.load(Ordering::Acquire);
         let ticket = Ticket { generation: generation(word), lease: 0 };
-        let until = Timestamp::from_nanos(self.hot.refuses_until.load(Ordering::Acquire));
         match word & STATE {
-            FORCED_OPEN => return Err(self.refusal(Reason::ForcedOpen, Rejection::NEVER)),
             FORCED_CLOSED => return Ok(ticket),
-            WOULD_BE_OPEN if now < until => return Ok(ticket),
-            OPEN if now < until => return Err(self.refusal(Reason::Open, until.nanos_since(now))),
-            HALF_OPEN if now < until => return Err(self.refusal(Reason::Probing, until.nanos_since(now))),
+            WOULD_BE_OPEN if now.as_nanos() < self.hot.refuses_until.load(Ordering::Acquire) => return Ok(ticket),
             RAMPING => {
                 let since = Timestamp::from_nanos(self.hot.ramping_since.load(Ordering::Acquire));
                 let gone = now.since(since);
@@ -167,22 +178,6 @@ impl Gate {
 
     fn refusal(&self, reason: Reason, retry_after: u64) -> Rejection {
         Rejection::new(self.guard, reason, retry_after)
-    }
-
-    /// What a call would be refused with, as far as can be said without deciding. The clock is read only where it
-    /// matters.
-    #[cfg(feature = "tower")]
-    pub(crate) fn refuses(&self, now: impl FnOnce() -> Timestamp) -> Option<Rejection> {
-        let state = self.hot.word.load(Ordering::Acquire) & STATE;
-        let reason = match state {
-            FORCED_OPEN => return Some(self.refusal(Reason::ForcedOpen, Rejection::NEVER)),
-            OPEN => Reason::Open,
-            HALF_OPEN => Reason::Probing,
-            _ => return None,
-        };
-        let until = Timestamp::from_nanos(self.hot.refuses_until.load(Ordering::Acquire));
-        let now = now();
-        (now < until).then(|| self.refusal(reason, until.nanos_since(now)))
     }
 
     /// Wakes `waker` when the breaker changes its state, in the place of the one that `wait` stood for. Ask
@@ -294,6 +289,15 @@ impl Gate {
         self.changed(control, transition, now);
     }
 
+    /// Begins anew for somebody else, as it was made; what was admitted before has no say in it. Nobody is told.
+    pub(crate) fn restart(&self) {
+        let mut control = self.control.lock();
+        control.restart(self.recorder);
+        self.hot.consecutive.store(0, Ordering::Relaxed);
+        self.hot.slack.store(0, Ordering::Relaxed);
+        self.publish(&control);
+    }
+
     /// Publishes a change, lets go of the lock, and tells whoever wants to know.
     fn changed(
         &self,
@@ -343,10 +347,10 @@ impl Gate {
         self.control.lock().core.state()
     }
 
-    /// What it saw when it last decided, in words.
-    pub(crate) fn explain(&self, now: Timestamp) -> String {
+    /// What it saw when it last decided, in words; `name` is what it goes by.
+    pub(crate) fn explain(&self, name: &str, now: Timestamp) -> String {
         self.tick(now);
-        self.control.lock().explain(self.guard, now)
+        self.control.lock().explain(name, now)
     }
 
     /// Bytes it takes, whatever the traffic.

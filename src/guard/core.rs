@@ -23,6 +23,8 @@ pub(crate) struct GuardCore {
     pub(crate) name: &'static str,
     pub(crate) meter: &'static Meter,
     pub(crate) recorder: &'static Recorder,
+    /// Where calls are counted for the SLO, if `recorder` is one key's and only the breaker's.
+    sli: Option<&'static Recorder>,
     pub(crate) gate: Option<Gate>,
     clock: Clock,
     /// When windows, or the breaker, want to be rolled (ticks).
@@ -46,6 +48,7 @@ impl GuardCore {
             name,
             meter,
             recorder,
+            sli: None,
             gate,
             clock: meter.hub.clock.clone(),
             next_tick: CachePadded::new(AtomicU64::new(0)),
@@ -53,6 +56,17 @@ impl GuardCore {
             fallback_limit,
             fallbacks: AtomicU32::new(0),
         }
+    }
+
+    /// The same for one key of many, whose calls are counted for the SLO in `sli`.
+    pub(super) fn for_sli(self, sli: &'static Recorder) -> Self {
+        Self { sli: Some(sli), ..self }
+    }
+
+    /// The recorder that the SLO reads.
+    #[inline]
+    fn sli(&self) -> &'static Recorder {
+        self.sli.unwrap_or(self.recorder)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -69,23 +83,39 @@ impl GuardCore {
     #[inline(always)]
     pub(crate) fn admit(&'static self) -> Result<Permit, Rejection> {
         let ticks = self.clock.ticks();
-        match self.pass(ticks) {
-            Some(ticket) => Ok(self.let_in(ticks, ticket)),
-            None => self.admit_slowly(ticks),
-        }
+        let ticket = match self.pass(ticks) {
+            Some(ticket) => ticket,
+            None => self.ask_or_reject(ticks)?,
+        };
+        Ok(self.let_in(ticks, ticket))
     }
 
     #[cold]
-    fn admit_slowly(&'static self, ticks: Ticks) -> Result<Permit, Rejection> {
-        match self.ask(ticks) {
-            Ok(ticket) => Ok(self.let_in(ticks, ticket)),
-            Err(rejection) => {
-                let slot = slot();
-                self.recorder.note(slot, rejection.reason() as usize);
-                self.recorder.count(slot, Outcome::Rejected, 1);
-                Err(rejection)
-            }
-        }
+    fn ask_or_reject(&'static self, ticks: Ticks) -> Result<Ticket, Rejection> {
+        let refused = match self.ask(ticks) {
+            Ok(ticket) => return Ok(ticket),
+            Err(refused) => refused,
+        };
+        let (slot, sli) = (slot(), self.sli());
+        sli.note(slot, refused.reason() as usize);
+        sli.count(slot, Outcome::Rejected, 1);
+        Err(refused)
+    }
+
+    /// The clock's reading that an admission begins with.
+    #[inline]
+    pub(super) fn begin(&self) -> Ticks {
+        self.clock.ticks()
+    }
+
+    /// [`admit`](Self::admit) for a call that is counted in already.
+    #[inline]
+    pub(super) fn admit_started(&'static self, ticks: Ticks, epoch: u8) -> Result<Permit, Rejection> {
+        let ticket = match self.pass(ticks) {
+            Some(ticket) => ticket,
+            None => self.ask_or_reject(ticks)?,
+        };
+        Ok(Permit::new(self, ticks, ticket, epoch))
     }
 
     /// Lets a call in, or not. Of the refusal only the reason is counted yet: a fallback may answer it.
@@ -93,13 +123,11 @@ impl GuardCore {
     #[inline]
     pub(crate) fn admit_or_fall_back(&'static self) -> Result<Permit, Refusal> {
         let ticks = self.clock.ticks();
-        match self.pass(ticks) {
-            Some(ticket) => Ok(self.let_in(ticks, ticket)),
-            None => match self.ask(ticks) {
-                Ok(ticket) => Ok(self.let_in(ticks, ticket)),
-                Err(rejection) => Err(self.refuse(ticks, rejection)),
-            },
-        }
+        let ticket = match self.pass(ticks) {
+            Some(ticket) => ticket,
+            None => self.ask(ticks).map_err(|rejection| self.refuse(ticks, rejection))?,
+        };
+        Ok(self.let_in(ticks, ticket))
     }
 
     /// Whether a call may pass without a question: no tick is due, and the circuit is closed, if there is one.
@@ -119,6 +147,7 @@ impl GuardCore {
         Permit::new(self, ticks, ticket, self.recorder.start(slot()))
     }
 
+    #[inline]
     fn ask(&self, ticks: Ticks) -> Result<Ticket, Rejection> {
         let now = self.clock.at(ticks);
         if self.is_due(ticks) {
@@ -126,7 +155,7 @@ impl GuardCore {
         }
         match &self.gate {
             None => Ok(Ticket { generation: 0, lease: 0 }),
-            Some(gate) => gate.admit(now),
+            Some(gate) => gate.refuses(|| now).map_or_else(|| gate.admit(now), Err),
         }
     }
 
@@ -148,7 +177,7 @@ impl GuardCore {
 
     #[cfg(feature = "tower")]
     fn note(&self, reason: Reason) {
-        self.recorder.note(slot(), reason as usize);
+        self.sli().note(slot(), reason as usize);
     }
 
     /// Counts a call out. The time it is given is its end.
@@ -163,6 +192,9 @@ impl GuardCore {
         match &self.gate {
             None => _ = self.recorder.finish(slot(), epoch, row, latency),
             Some(gate) => gate.finish(slot(), epoch, ticket, row, latency, || self.clock.at(ticks)),
+        }
+        if let Some(sli) = self.sli {
+            sli.record(slot(), row, latency);
         }
     }
 
@@ -181,13 +213,16 @@ impl GuardCore {
         let (ticks, _) = self.ticked();
         let latency = self.clock.nanos_between(started, ticks);
         self.recorder.finish_unseen(slot(), epoch, outcome.row(), latency);
+        if let Some(sli) = self.sli {
+            sli.record(slot(), outcome.row(), latency);
+        }
     }
 
     /// Counts a call that was never let in.
     #[cfg(feature = "tower")]
     pub(super) fn record(&self, started: Ticks, outcome: Outcome) {
         let (ticks, _) = self.ticked();
-        self.recorder.record(slot(), outcome.row(), self.clock.nanos_between(started, ticks));
+        self.sli().record(slot(), outcome.row(), self.clock.nanos_between(started, ticks));
     }
 
     /// The time, and what it alone does is done.
@@ -204,7 +239,7 @@ impl GuardCore {
     /// Counts a refusal that nobody answers.
     #[cfg(feature = "tower")]
     pub(super) fn refused(&self) {
-        self.recorder.count(slot(), Outcome::Rejected, 1);
+        self.sli().count(slot(), Outcome::Rejected, 1);
     }
 
     pub(super) fn first_byte(&self, latency: Duration) {

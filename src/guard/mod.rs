@@ -58,7 +58,7 @@ impl Guard {
     pub fn explain(&self) -> String {
         match &self.core.gate {
             None => format!("guard {} has no breaker", self.name()),
-            Some(gate) => gate.explain(self.core.now()),
+            Some(gate) => gate.explain(self.name(), self.core.now()),
         }
     }
 
