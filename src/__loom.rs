@@ -71,7 +71,7 @@ impl Memory {
     }
 
     pub fn total(&self, now: Timestamp) -> Tally {
-        self.0.total(0, now)
+        self.0.look(now, |view| view.total(0))
     }
 }
 
