@@ -44,7 +44,7 @@ fn a_snapshot_holds_in_its_histogram_what_it_holds_in_its_cells() {
         });
         let (cells, histogram) = counts.snapshot();
         assert!(cells <= histogram && histogram <= 2, "{cells} in cells, {histogram} in the histogram");
-        writers.map(|writer| writer.join().unwrap());
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
         assert_eq!((counts.snapshot(), counts.nanos(), counts.in_flight()), ((2, 2), 200, 0));
     });
 }
@@ -59,7 +59,7 @@ fn the_shared_slot_loses_nothing() {
                 counts.finish(0, epoch, Outcome::Success, nanos);
             })
         });
-        writers.map(|writer| writer.join().unwrap());
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
         assert_eq!((counts.snapshot(), counts.nanos(), counts.in_flight()), ((2, 2), 1_100, 0));
     });
 }
@@ -79,7 +79,7 @@ fn a_tick_that_two_threads_notice_loses_and_doubles_nothing() {
         });
         let seen = memory.read(Window::minutes(1), at(1_000));
         assert!(seen.good >= 1 && seen.good <= 2 && seen.bad <= 1, "{seen:?}");
-        threads.map(|thread| thread.join().unwrap());
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
         // Each event is in one step or the other, and in no two.
         let now = at(2_000);
         memory.tick(now);
@@ -111,12 +111,13 @@ fn callers_at_once_in_half_open_share_one_probe() {
 fn two_failures_at_once_open_it_once_while_a_third_call_comes() {
     model(2, || {
         let fuse = Arc::new(Fuse::new(&touchy(), Counts::new(0), at(0)));
-        let failing = [0, 1].map(|_| {
-            let (fuse, call) = (Arc::clone(&fuse), fuse.admit(0, at(0)).unwrap());
+        let calls = [0, 1].map(|_| fuse.admit(0, at(0)).unwrap());
+        let failing = calls.map(|call| {
+            let fuse = Arc::clone(&fuse);
             thread::spawn(move || fuse.finish(0, call, Outcome::FAILURE, at(1)))
         });
         let third = fuse.admit(0, at(1));
-        failing.map(|thread| thread.join().unwrap());
+        failing.into_iter().for_each(|thread| thread.join().unwrap());
         // One of the two may have found the lock taken: then the tick judges.
         fuse.tick(at(50));
         assert_eq!((fuse.state(at(50)), fuse.times(State::Open)), (State::Open, 1));
