@@ -359,7 +359,7 @@ impl Gate {
     }
 
     /// How often it went from one state to another.
-    #[cfg(feature = "metrics")]
+    #[cfg(any(feature = "metrics", plimsoll_loom))]
     pub(crate) fn transitions(&self) -> Vec<(State, State, u64)> {
         let counts = self.control.lock().transitions;
         let pairs = State::ALL.iter().flat_map(|from| State::ALL.iter().map(move |to| (*from, *to)));

@@ -14,7 +14,7 @@ pub(crate) mod slots;
 
 pub(crate) use epochs::EPOCHS;
 pub(crate) use lane::{Lane, Mapping};
-#[cfg(any(feature = "metrics", plimsoll_loom))]
+#[cfg(feature = "metrics")]
 pub(crate) use reading::Snapshot;
 
 use crate::outcome::{Outcome, Row};
@@ -27,9 +27,11 @@ use std::time::Duration;
 /// Things that can be told apart by [`Recorder::note`].
 pub(crate) const NOTES: usize = 7;
 
-// A shard's head: calls in flight by epoch, the sum of latencies, notes, the histogram.
+// A shard's head: calls in flight by epoch, the sum of latencies, events without one, notes, the histogram.
 const SUM: usize = EPOCHS;
-const HISTOGRAM: usize = SUM + 1 + NOTES;
+const UNTIMED: usize = SUM + 1;
+const NOTED: usize = UNTIMED + 1;
+const HISTOGRAM: usize = NOTED + NOTES;
 /// A power of two, so that indices into it can be masked where they would else be checked.
 const HEAD: usize = if cfg!(plimsoll_loom) { 64 } else { 512 };
 /// How many thresholds there is room for. No declaration has as many, for they are refused.
@@ -166,14 +168,11 @@ impl Recorder {
         }
     }
 
-    /// Counts `n` events that took no time: refusals, and indicators that are no request.
-    ///
-    /// Refusals stay out of the histogram here, so that they do not pull the quantiles down; see [`Snapshot`].
+    /// Counts `n` events that took no time: refusals, and indicators that are no request. They stay out of the histogram,
+    /// so that they do not pull the quantiles down.
     #[inline]
     pub(crate) fn count(&self, slot: usize, outcome: Outcome, n: u64) {
-        if !outcome.is_refusal() {
-            self.add(slot, |shard| &shard.head[HISTOGRAM], n);
-        }
+        self.add(slot, |shard| &shard.head[UNTIMED], n);
         let cell = PAD + outcome.row().0 as usize * self.classes();
         self.add(slot, |shard| &shard.cells[cell], n);
     }
@@ -181,7 +180,7 @@ impl Recorder {
     /// Counts a thing that is told apart by number only, up to [`NOTES`].
     #[inline]
     pub(crate) fn note(&self, slot: usize, note: usize) {
-        self.add(slot, |shard| &shard.head[SUM + 1 + note.min(NOTES - 1)], 1);
+        self.add(slot, |shard| &shard.head[NOTED + note.min(NOTES - 1)], 1);
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! Reading what was counted: sums over all shards, shard by shard, for that is how they lie in memory.
 
-use super::{HISTOGRAM, Lane, Mapping, NOTES, PAD, Recorder, SUM, Shard, histogram};
+use super::{HISTOGRAM, Lane, Mapping, NOTED, NOTES, PAD, Recorder, SUM, Shard, UNTIMED, histogram};
 use crate::outcome::Outcome;
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::nanos;
@@ -13,8 +13,8 @@ use std::ops::Range;
 pub(crate) struct Snapshot {
     /// Calls by outcome and latency class.
     pub(crate) cells: Vec<u64>,
-    /// Calls by latency: the histogram, its buckets split at the thresholds. Refusals are in its first bucket, so that
-    /// it counts exactly the calls that the cells count.
+    /// Calls by latency: the histogram, its buckets split at the thresholds. Events that took no time are in its first
+    /// bucket, so that it counts exactly what the cells count.
     pub(crate) latency: Vec<u64>,
     /// The sum of all latencies, in nanoseconds.
     pub(crate) sum: u64,
@@ -48,7 +48,7 @@ impl Recorder {
 
     /// How often each thing was noted.
     pub(crate) fn notes(&self) -> [u64; NOTES] {
-        std::array::from_fn(|note| self.sum(SUM + 1 + note, Ordering::Relaxed))
+        std::array::from_fn(|note| self.sum(NOTED + note, Ordering::Relaxed))
     }
 
     /// The cells, summed over all threads, into `out`.
@@ -106,9 +106,7 @@ impl Recorder {
             add_to(&mut snapshot.latency, &shard.head[HISTOGRAM..], Ordering::Relaxed);
         }
         snapshot.sum = self.sum(SUM, Ordering::Relaxed);
-        let refused = Outcome::ALL.iter().filter(|outcome| outcome.is_refusal());
-        let refused: u64 = refused.map(|outcome| snapshot.cells[outcome.row().0 as usize * self.classes()]).sum();
-        snapshot.latency[0] = snapshot.latency[0].wrapping_add(refused);
+        snapshot.latency[0] = snapshot.latency[0].wrapping_add(self.sum(UNTIMED, Ordering::Acquire));
         snapshot
     }
 
