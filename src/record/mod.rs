@@ -306,6 +306,6 @@ impl Recorder {
 
     /// Bytes it takes, whatever the traffic.
     pub(crate) fn memory_footprint(&self) -> usize {
-        size_of::<Self>() + self.words.len() * 8 + self.thresholds.len() * 8
+        size_of::<Self>() + (self.words.len() + self.disowned.len() + self.thresholds.len()) * 8
     }
 }
