@@ -163,7 +163,7 @@ pub use breaker::{Breaker, Reason, Rejection, State, Why};
 pub use budget::{Budget, BurnRate, InsufficientData, burn_rate, exceeds};
 pub use error::Error;
 pub use events::{Event, EventKind};
-pub use guard::{Guard, GuardBuilder, GuardError, Permit};
+pub use guard::{Guard, GuardBuilder, GuardError, Key, KeyedGuard, Permit};
 #[cfg(feature = "tower")]
 pub use layer::*;
 pub use outcome::*;

@@ -1,7 +1,7 @@
 //! What the gate keeps under its lock: the state machine, the control windows, and what was last decided.
 
 use super::config::Breaker;
-use super::core::{Core, Mode, State, Transition};
+use super::core::{self, Core, Mode, State, Transition};
 use super::trip::{Evidence, Trips};
 use crate::outcome::{Accounting, Outcome, Tally, Verdict};
 use crate::record::{Lane, Mapping, Recorder};
@@ -38,6 +38,13 @@ pub(super) struct Control {
     cells: Vec<u64>,
     sums: Vec<u64>,
     base: Vec<u64>,
+}
+
+/// Bytes that a breaker takes beside its own size, if it is to read `recorder`: at most, with all probes under way.
+pub(crate) fn bytes_beside(config: &Breaker, watched: &[Watched], recorder: &Recorder, now: Timestamp) -> usize {
+    let plain = Lane { accounting: config.accounting, threshold: None, patience: None, of_successes: false };
+    let control = Control::new(config, false, plain, watched, recorder, 0, now);
+    control.memory_footprint() + config.probes as usize * core::LEASE
 }
 
 impl Control {
@@ -201,15 +208,12 @@ impl Control {
     }
 
     /// Begins anew for somebody else: closed, and with nothing held against it.
-    pub(super) fn restart(&mut self, recorder: &Recorder) {
-        let (from, to) = self.core.restart();
-        if from != to {
-            self.transitions[from as usize][to as usize] += 1;
-        }
+    pub(super) fn restart(&mut self, recorder: &Recorder) -> (State, State) {
         self.last = None;
         self.count(recorder);
         self.floor.clone_from(&self.sums);
         recorder.forgive();
+        self.core.restart()
     }
 
     pub(super) fn memory_footprint(&self) -> usize {

@@ -103,6 +103,9 @@ struct Lease {
     until: Timestamp,
 }
 
+/// Bytes that a probe under way takes.
+pub(super) const LEASE: usize = size_of::<Lease>();
+
 /// A change of state.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Transition {

@@ -289,13 +289,15 @@ impl Gate {
         self.changed(control, transition, now);
     }
 
-    /// Begins anew for somebody else, as it was made; what was admitted before has no say in it. Nobody is told.
-    pub(crate) fn restart(&self) {
+    /// Begins anew for somebody else, as it was made; what was admitted before has no say in it. Nobody is told; it says
+    /// itself from which state to which that was.
+    pub(crate) fn restart(&self) -> (State, State) {
         let mut control = self.control.lock();
-        control.restart(self.recorder);
+        let change = control.restart(self.recorder);
         self.hot.consecutive.store(0, Ordering::Relaxed);
         self.hot.slack.store(0, Ordering::Relaxed);
         self.publish(&control);
+        change
     }
 
     /// Publishes a change, lets go of the lock, and tells whoever wants to know.

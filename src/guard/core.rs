@@ -102,12 +102,6 @@ impl GuardCore {
         Err(refused)
     }
 
-    /// The clock's reading that an admission begins with.
-    #[inline]
-    pub(super) fn begin(&self) -> Ticks {
-        self.clock.ticks()
-    }
-
     /// [`admit`](Self::admit) for a call that is counted in already.
     #[inline]
     pub(super) fn admit_started(&'static self, ticks: Ticks, epoch: u8) -> Result<Permit, Rejection> {

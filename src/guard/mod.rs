@@ -3,11 +3,14 @@
 mod builder;
 mod core;
 mod hub;
+mod keyed;
 mod meter;
 mod permit;
 mod run;
 
 pub use builder::GuardBuilder;
+pub use keyed::{Key, KeyedGuard};
+pub(crate) use keyed::{KeyedShown, KeyedView};
 pub use permit::Permit;
 #[cfg(feature = "tower")]
 pub(crate) use permit::{FailedOver, FallbackPlace, Refusal};

@@ -23,6 +23,7 @@ mod fallback;
 mod harness;
 #[cfg(feature = "http")]
 mod http;
+mod keyed;
 #[cfg(feature = "tower")]
 mod layer;
 mod naive_breaker;
