@@ -46,14 +46,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Err(too_few) => println!("  {window:<8} {too_few}"),
             }
         }
-        println!("  budget   {:.0} % left, {} more may fail\n", budget.remaining * 100.0, budget.bad_events_left);
+        println!(
+            "  budget   {:.0} % spent, {} more may fail\n",
+            100.0 - budget.remaining * 100.0,
+            budget.bad_events_left
+        );
     }
 
     for alert in login.alerts().iter().filter(|alert| alert.state.is_firing()) {
         println!("firing:   {} for {}, over {} and {}", alert.severity, alert.name, alert.long, alert.short);
     }
     if let Some(p99) = login.latency(Window::minutes(5)).quantile(0.99) {
-        println!("latency:  99 % of calls took at most {p99:?}");
+        println!("latency:  99 % of calls took at most {p99:.0?}");
     }
 
     // Not every indicator is a request: a job can count what it finds.

@@ -46,7 +46,8 @@ fn classify(result: Result<&String, &DbError>) -> Outcome {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let plimsoll = Plimsoll::new();
-    let slo = plimsoll.declare(Slo::new("database").success(99.9).latency(99.0, Duration::from_millis(50)))?;
+    let slo = plimsoll
+        .declare(Slo::new("database").success(99.9).latency(99.0, Duration::from_millis(50)).over_minutes(60))?;
     // Calls that hang never fail: ten of them for two seconds open the breaker too.
     let breaker = Breaker::default().age_in_flight(Duration::from_secs(2), 10);
     let guard: Guard = slo.guard().breaker(breaker).build()?;
@@ -78,6 +79,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("failed:   {failed} calls, then the breaker opened");
     println!("refused:  {rejection}");
     println!("why:      {}", guard.explain());
-    println!("budget:   {:.0} % left", slo.budget().remaining * 100.0);
+    for alert in slo.alerts().iter().filter(|alert| alert.state.is_firing()) {
+        println!("firing:   {} for {}", alert.severity, alert.name);
+    }
     Ok(())
 }

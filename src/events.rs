@@ -31,6 +31,8 @@ pub enum EventKind {
     Breaker {
         /// The guard it belongs to.
         guard: &'static str,
+        /// The key it belongs to, as it is shown, in a guard per key.
+        key: Option<String>,
         /// The state it left, as exported.
         from: &'static str,
         /// The state it is in.
@@ -53,6 +55,15 @@ pub enum EventKind {
         /// What it saw.
         why: String,
     },
+    /// A guard per key forgot keys, those idle for longest, to make room for others. Told at most once a second.
+    Evicted {
+        /// The guard.
+        guard: &'static str,
+        /// The last of the keys, as it is shown.
+        key: String,
+        /// How many it forgot since it last told.
+        keys: u64,
+    },
     /// Somebody took a decision out of the library's hands, or gave it back.
     Operator {
         /// What was done to what.
@@ -63,7 +74,14 @@ pub enum EventKind {
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Breaker { guard, from, to, why } => write!(f, "breaker {guard}: {from} → {to}: {why}"),
+            Self::Breaker { guard, key: None, from, to, why } => write!(f, "breaker {guard}: {from} → {to}: {why}"),
+            Self::Breaker { guard, key: Some(key), from, to, why } => {
+                write!(f, "breaker {guard}/{key}: {from} → {to}: {why}")
+            }
+            Self::Evicted { guard, key, keys: 1 } => write!(f, "guard {guard} forgot the key {key} to make room"),
+            Self::Evicted { guard, key, keys } => {
+                write!(f, "guard {guard} forgot {keys} keys to make room, {key} the last of them")
+            }
             Self::Alert { slo, objective, severity, state, why, .. } => {
                 write!(f, "alert {severity} {slo}/{objective} {state}: {why}")
             }

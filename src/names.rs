@@ -18,6 +18,14 @@ pub(crate) const COVERAGE: &str = "plimsoll_window_coverage_ratio";
 pub(crate) const BREAKER_STATE: &str = "plimsoll_breaker_state";
 /// A breaker's changes of state.
 pub(crate) const BREAKER_TRANSITIONS: &str = "plimsoll_breaker_transitions_total";
+/// How many keys a guard per key holds.
+pub(crate) const KEYS: &str = "plimsoll_keys";
+/// Keys that it forgot.
+pub(crate) const KEYS_EVICTED: &str = "plimsoll_keys_evicted_total";
+/// Calls that found no room for their key.
+pub(crate) const KEYS_OVERFLOWED: &str = "plimsoll_keys_overflowed_total";
+/// Keys by the state of their breaker.
+pub(crate) const KEYED_BREAKERS: &str = "plimsoll_keyed_breakers";
 /// Calls refused, by reason.
 pub(crate) const REJECTIONS: &str = "plimsoll_rejections_total";
 /// Calls under way.

@@ -4,7 +4,7 @@ use crate::alert::AlertStatus;
 use crate::budget::{Budget, BurnRate, InsufficientData};
 use crate::error::Error;
 use crate::events::Event;
-use crate::guard::{Guard, GuardBuilder, Hub, Meter};
+use crate::guard::{Guard, GuardBuilder, Hub, KeyedView, Meter};
 use crate::outcome::{Outcome, Tally};
 use crate::slo::{Slo, Target};
 use crate::time::Clock;
@@ -112,6 +112,14 @@ impl Plimsoll {
         for guard in self.guards() {
             guard.core.tick(now);
         }
+        for keyed in self.keyed_guards() {
+            keyed.tick(now);
+        }
+    }
+
+    /// Every guard per key, in the order in which they were made.
+    pub(crate) fn keyed_guards(&self) -> Vec<&'static dyn KeyedView> {
+        self.inner.hub.keyed_guards()
     }
 
     /// What a showing room keeps from one showing to the next; the rooms know their types, the registry does not.

@@ -28,9 +28,7 @@ impl Timestamp {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// The nanoseconds from `earlier` to `self`; zero if `earlier` is later. For the hot path: a [`Duration`] would cost a
-    /// division.
-    #[inline]
+    /// The nanoseconds from `earlier` to `self`; zero if `earlier` is later. A [`Duration`] would cost a division.
     pub(crate) const fn nanos_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
@@ -49,6 +47,17 @@ pub(crate) const fn nanos(duration: Duration) -> u64 {
 
 /// Where time lines start: late enough that there is a past to look back on.
 const START: u64 = 3_600_000_000_000;
+
+/// What a [`Clock`] counts in, before it is made nanoseconds of: for the hot path, which compares and subtracts more often
+/// than it asks what time it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticks(u64);
+
+impl Ticks {
+    pub(crate) const fn raw(self) -> u64 {
+        self.0
+    }
+}
 
 /// The injected clock: monotonic time for every decision, wall time for labels and calendar months only.
 ///
@@ -72,12 +81,49 @@ impl Clock {
     }
 
     /// Now, on the monotonic time line.
-    #[inline]
     pub fn now(&self) -> Timestamp {
+        self.at(self.ticks())
+    }
+
+    /// Now, in the clock's own unit.
+    #[inline]
+    pub(crate) fn ticks(&self) -> Ticks {
         match &self.0 {
-            // Readings of a counter on two cores may differ by a few ticks: whoever subtracts, saturates (`since`).
-            Source::Counter { clock, origin } => Timestamp(START + clock.delta_as_nanos(*origin, clock.raw())),
-            Source::Manual(manual) => Timestamp(manual.inner.now.load(Ordering::Acquire)),
+            Source::Counter { clock, .. } => Ticks(clock.raw()),
+            Source::Manual(manual) => Ticks(manual.inner.now.load(Ordering::Acquire)),
+        }
+    }
+
+    /// What time that was.
+    #[inline]
+    pub(crate) fn at(&self, ticks: Ticks) -> Timestamp {
+        match &self.0 {
+            Source::Counter { clock, origin } => Timestamp(START + clock.delta_as_nanos(*origin, ticks.0)),
+            Source::Manual(_) => Timestamp(ticks.0),
+        }
+    }
+
+    /// The nanoseconds from `start` to `end`; zero if `end` is earlier, for readings of a counter on two cores may differ
+    /// by a few ticks.
+    #[inline]
+    pub(crate) fn nanos_between(&self, start: Ticks, end: Ticks) -> u64 {
+        match &self.0 {
+            Source::Counter { clock, .. } => clock.delta_as_nanos(start.0, end.0),
+            Source::Manual(_) => end.0.saturating_sub(start.0),
+        }
+    }
+
+    /// When it will be `time`, never late but up to a thousandth of the way there early: for who then looks again.
+    pub(crate) fn shortly_before(&self, time: Timestamp, now: Ticks) -> Ticks {
+        match &self.0 {
+            Source::Counter { clock, .. } => {
+                let left = time.since(self.at(now)).as_nanos();
+                // How many ticks a billion nanoseconds are, from how many nanoseconds a billion ticks are.
+                let billion = u128::from(clock.delta_as_nanos(0, 1_000_000_000)).max(1);
+                let ticks = left * 1_000_000_000 / billion;
+                Ticks(now.0.saturating_add(u64::try_from(ticks - ticks / 1_000).unwrap_or(u64::MAX)))
+            }
+            Source::Manual(_) => Ticks(time.0),
         }
     }
 

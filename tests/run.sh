@@ -3,7 +3,7 @@
 #
 #   tests/run.sh          all checks, well inside an hour on two cores from a cold start
 #   tests/run.sh --quick  formatting, lints and tests with default features
-#   tests/run.sh --soak   all checks, then long random histories (PROPTEST_CASES=20000)
+#   tests/run.sh --soak   all checks, then long random histories (PROPTEST_CASES=2000)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -48,9 +48,9 @@ if [ "$mode" = --quick ]; then
 fi
 
 step "lints, feature by feature"
-cargo clippy --quiet --lib --no-default-features -- -D warnings
+cargo clippy -p plimsoll --quiet --lib --no-default-features -- -D warnings
 for feature in tower metrics http prometheus axum; do
-    cargo clippy --quiet --lib --no-default-features --features "$feature" -- -D warnings
+    cargo clippy -p plimsoll --quiet --lib --no-default-features --features "$feature" -- -D warnings
 done
 
 step "examples"
@@ -61,7 +61,7 @@ step "tests and benches, every feature"
 cargo test --all-features --all-targets 2>&1 | grep -v '^test .* ok$'
 
 step "tests, no feature"
-cargo test --no-default-features --lib --test it --test alloc 2>&1 | grep -v '^test .* ok$'
+cargo test -p plimsoll --no-default-features --lib --test it --test alloc 2>&1 | grep -v '^test .* ok$'
 
 step "documentation and its examples"
 cargo test --quiet --all-features --doc
@@ -71,7 +71,7 @@ step "instructions a call, under callgrind (benches/README.md says how to update
 cargo bench --quiet --bench instructions
 
 step "loom"
-RUSTFLAGS="--cfg plimsoll_loom" CARGO_TARGET_DIR=target/loom cargo test --release --no-default-features --test loom
+RUSTFLAGS="--cfg plimsoll_loom" CARGO_TARGET_DIR=target/loom cargo test -p plimsoll --release --no-default-features --test loom
 
 if command -v cargo-deny >/dev/null; then
     step "licences, bans, sources"
@@ -82,7 +82,7 @@ fi
 
 if [ "$mode" = --soak ]; then
     step "soak"
-    PROPTEST_CASES=20000 cargo test --release --all-features --test it -- --nocapture property
+    PROPTEST_CASES=2000 cargo test --release --all-features --test it -- --nocapture property
 fi
 
 step "done"

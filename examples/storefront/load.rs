@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Customers who come back all the time.
-const REGULARS: u64 = 100;
+/// Customers who come back all the time, so that payments has said something of each before it breaks.
+const REGULARS: u64 = 50;
 /// Every so many checkouts a new customer comes, of whom nothing is in any cache.
 const NEWCOMER: u64 = 250;
 

@@ -26,6 +26,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use story::{Act, Script};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch;
 use world::World;
 
 #[tokio::main]
@@ -59,19 +60,16 @@ async fn run(args: Args) -> Result<bool, axum::BoxError> {
     world.plimsoll.subscribe(move |event| _ = tell.send(event.clone()));
 
     let mut screen = Screen::new(script, args.json);
-    screen.lines(&world.introduction(&args));
+    screen.lines(&format!("\n{}\n\n", world.introduction(&args)));
     let start = world.plimsoll.clock().now();
-    let mut teller = Teller { world: &world, script, start, screen, view: view::View::default(), events };
+    let interrupted = interruption();
+    let mut teller = Teller { world: &world, script, start, screen, view: view::View::default(), events, interrupted };
 
     tokio::spawn(world.load.clone().run(args.rate));
-    let interrupted = teller.tell(Some(Act::Over)).await?;
+    teller.tell(Some(Act::Over)).await;
+    let interrupted = *teller.interrupted.borrow();
     if interrupted {
         teller.say(Voice::Note, "Interrupted: this is how far it came.");
-        // Whoever asks twice will not wait for the last answers.
-        tokio::spawn(async {
-            _ = tokio::signal::ctrl_c().await;
-            std::process::exit(130);
-        });
     }
     world.settle().await;
     teller.catch_up();
@@ -91,10 +89,24 @@ async fn run(args: Args) -> Result<bool, axum::BoxError> {
     if args.serve && !interrupted {
         teller.screen.lines(&format!("\n  Going on until Ctrl-C: {}/slo\n", world.url));
         tokio::spawn(world.load.clone().run(args.rate));
-        teller.tell(None).await?;
+        teller.tell(None).await;
         teller.screen.close();
     }
     Ok(agreed)
+}
+
+/// Becomes true at Ctrl-C. A second one ends it all: whoever asks twice will not wait for the last answers.
+fn interruption() -> watch::Receiver<bool> {
+    let (tell, interrupted) = watch::channel(false);
+    tokio::spawn(async move {
+        _ = tokio::signal::ctrl_c().await;
+        _ = tell.send(true);
+        // Some that pass a signal on send it twice.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        _ = tokio::signal::ctrl_c().await;
+        std::process::exit(130);
+    });
+    interrupted
 }
 
 /// Who tells the story: switches the scenes, and says what happens.
@@ -105,14 +117,14 @@ struct Teller<'a> {
     screen: Screen,
     view: view::View,
     events: UnboundedReceiver<Event>,
+    interrupted: watch::Receiver<bool>,
 }
 
 impl Teller<'_> {
-    /// Goes on until an act begins, or for ever; whether it was interrupted.
-    async fn tell(&mut self, until: Option<Act>) -> std::io::Result<bool> {
+    /// Goes on until an act begins, or for ever, unless it is interrupted.
+    async fn tell(&mut self, until: Option<Act>) {
+        let mut interrupted = self.interrupted.clone();
         let mut frames = tokio::time::interval(Duration::from_millis(200));
-        let interrupt = tokio::signal::ctrl_c();
-        tokio::pin!(interrupt);
         let mut act = until.is_none().then_some(Act::Over);
         loop {
             let now = self.script.act(self.at());
@@ -121,7 +133,7 @@ impl Teller<'_> {
                 self.world.set_broken(now == Act::Broken);
                 self.say(Voice::Story, now.opening());
                 if act == until {
-                    return Ok(false);
+                    return;
                 }
             }
             let next = self.script.next(self.at());
@@ -132,7 +144,7 @@ impl Teller<'_> {
                     self.screen.show(snapshot);
                 }
                 Some(event) = self.events.recv() => self.report(&event),
-                interrupted = &mut interrupt => return interrupted.map(|()| true),
+                _ = interrupted.wait_for(|interrupted| *interrupted) => return,
                 () = tokio::time::sleep(next) => {}
             }
         }
@@ -142,15 +154,16 @@ impl Teller<'_> {
     fn compare_counts(&mut self) -> bool {
         let counts = self.world.counts();
         let (agreed, disagreed): (Vec<_>, Vec<_>) = counts.into_iter().partition(|count| count.agrees());
-        let list = |counts: Vec<summary::Count>| {
-            let lines: Vec<String> = counts.iter().map(|count| format!("    {count}")).collect();
-            lines.join("\n")
-        };
-        self.screen.lines(&format!("  counted alike:\n{}", list(agreed)));
+        self.screen.lines("  counted alike:");
+        for parties in summary::agreement(&agreed) {
+            let lines = screen::wrap(&parties, 72).join("\n      ");
+            self.screen.lines(&format!("    {lines}"));
+        }
         if disagreed.is_empty() {
             return true;
         }
-        let disagreed = list(disagreed);
+        let disagreed: Vec<String> = disagreed.iter().map(|count| format!("    {count}")).collect();
+        let disagreed = disagreed.join("\n");
         if self.world.had_visitors() {
             self.screen.lines(&format!("  counted differently, for somebody else called the shop too:\n{disagreed}"));
             return true;

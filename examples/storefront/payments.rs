@@ -65,7 +65,7 @@ impl Payments {
     }
 }
 
-/// While it is broken 60 % of the answers are errors, and the others take half a second.
+/// While it is broken 60 % of the answers are errors, and the others take a second or so.
 async fn methods(
     State(payments): State<Payments>,
     Path(customer): Path<u64>,
@@ -79,7 +79,7 @@ async fn methods(
     let millis = match (broken, fails) {
         (false, _) => 4.0 + 12.0 * spread,
         (true, true) => 80.0 + 80.0 * spread,
-        (true, false) => 300.0 + 400.0 * spread,
+        (true, false) => 700.0 + 600.0 * spread,
     };
     tokio::time::sleep(Duration::from_secs_f64(millis / 1_000.0)).await;
     let number = [(NUMBER, number.to_string())];

@@ -103,9 +103,11 @@ impl Screen {
             let panel = self.panel_of(&now);
             self.repaint(&[], &panel);
         } else if now.at >= self.next_line {
+            if self.next_line.is_zero() {
+                self.write("           with the guard            without it                breaker\n");
+            }
             self.next_line = now.at + self.script.length / 18;
-            let line = format!("{}    {}", clock(now.at), line_of(&now));
-            self.write(&format!("{line}\n"));
+            self.write(&format!("{}    {}\n", clock(now.at), line_of(&now)));
         }
         self.last = Some(now);
     }
@@ -115,7 +117,6 @@ impl Screen {
         self.last = None;
         if self.live {
             self.repaint(&[], &[]);
-            self.write("\x1b[?25h");
         }
     }
 
@@ -144,7 +145,7 @@ impl Screen {
                 text.push_str(line);
                 text.push('\n');
             }
-            text.push_str("\x1b[?7h");
+            text.push_str("\x1b[?7h\x1b[?25h");
         }
         self.panel = panel.len();
         self.write(&text);
@@ -161,7 +162,7 @@ impl Screen {
 
     fn panel_of(&self, now: &Snapshot) -> Vec<String> {
         let mut lines = vec![self.paint(DIM, &"─".repeat(WIDTH)), self.progress(now)];
-        lines.push(self.paint(DIM, "                  req/s    good    p99    burn    bad so far   error budget left"));
+        lines.push(self.paint(DIM, "                 req/s    good    p99   burn  bad so far  error budget"));
         lines.extend(now.shops.iter().map(|shop| self.shop(shop)));
         let colour = match now.breaker {
             "closed" => GREEN,
@@ -203,32 +204,35 @@ impl Screen {
     }
 
     fn shop(&self, shop: &ShopState) -> String {
-        let good = shop.good.map_or("   –  ".into(), |good| format!("{:>5.1}%", good * 100.0));
+        let good = shop.good.map_or("   –   ".into(), |good| format!("{:>5.1} %", good * 100.0));
         let good = self.paint(shop.good.map_or("", |good| if good > 0.99 { GREEN } else { RED }), &good);
-        let p99 = shop.p99.map_or("–".into(), |p99| format!("{} ms", p99.as_millis()));
+        let p99 = shop.p99.map_or("–".into(), |p99| match p99.as_millis() {
+            0 => "<1 ms".into(),
+            millis @ 1..1_000 => format!("{millis} ms"),
+            _ => format!("{:.1} s", p99.as_secs_f64()),
+        });
         let burn = shop.burn.map_or("–".into(), |burn| format!("{burn:.1}×"));
         let whole = shop.budget.clamp(0.0, 1.0);
-        let full = (whole * 10.0).round() as usize;
-        let bar = format!("{}{}", "█".repeat(full), "░".repeat(10 - full));
+        let full = (whole * 8.0).round() as usize;
+        let bar = format!("{}{}", "█".repeat(full), "░".repeat(8 - full));
         let text = left(shop.budget);
         let budget = self.paint(if shop.budget > 0.0 { GREEN } else { RED }, &format!("{bar} {text}"));
         let bad = thousands(shop.bad_so_far);
-        format!(" {:<16} {:>5.0}  {good} {p99:>7} {burn:>7}  {bad:>10}    {budget}", shop.name, shop.rate)
+        format!(" {:<15} {:>5.0}  {good} {p99:>6} {burn:>6}  {bad:>10}  {budget}", shop.name, shop.rate)
     }
 }
 
 fn line_of(now: &Snapshot) -> String {
     let shop = |shop: &ShopState| {
-        let good = shop.good.map_or("–".into(), |good| format!("{:.1} %", good * 100.0));
-        format!("{good} good, budget {}", left(shop.budget))
+        let good = shop.good.map_or("–".into(), |good| format!("{:.1} % good", good * 100.0));
+        format!("{good:<13}{:<13}", left(shop.budget))
     };
-    let breaker = now.breaker.replace('_', "-");
-    format!("{} | without guard {} | {breaker}", shop(&now.shops[0]), shop(&now.shops[1]))
+    format!("{}{}{}", shop(&now.shops[0]), shop(&now.shops[1]), now.breaker.replace('_', "-"))
 }
 
 /// What is left of a budget: `87 %`, or how often it was spent.
 fn left(budget: f64) -> String {
-    if budget >= 0.0 { format!("{:.0} %", budget * 100.0) } else { format!("spent {:.0} ×", 1.0 - budget) }
+    if budget >= 0.0 { format!("{:.0} % left", budget * 100.0) } else { format!("spent {:.0} ×", 1.0 - budget) }
 }
 
 /// `1:05.3`: minutes, seconds, tenths.
@@ -247,7 +251,7 @@ pub fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -31,7 +31,7 @@ impl Act {
                 "All is well. The same customers, who never wait for one another, check out at two equal shops: one \
                  calls its payments service through a guard, the other does without."
             }
-            Self::Broken => "Payments breaks: 60 % of its answers are errors, the others take half a second.",
+            Self::Broken => "Payments breaks: 60 % of its answers are errors, the others take a second.",
             Self::Repaired => "Payments is repaired. Nobody tells the shop: its breaker has to find out.",
             Self::Over => "The story is over.",
         }
@@ -79,7 +79,7 @@ impl Script {
         let most = |share: u32, limit: u64| (self.length / share).min(Duration::from_secs(limit));
         Breaker::default()
             .burn_windows(Duration::from_secs(5), Duration::from_millis(500))
-            .slow_ratio(0.5, Duration::from_millis(250))
+            .slow_ratio(0.5, Duration::from_millis(500))
             .open_for(most(45, 5), most(18, 20))
             .probes(5, Duration::from_secs(2))
             .ramp(0.1, most(15, 6))

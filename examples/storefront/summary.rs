@@ -45,7 +45,9 @@ pub struct Alert {
     pub fired_at_ms: u64,
     pub resolved_at_ms: Option<u64>,
     #[serde(skip)]
-    which: String,
+    objective: String,
+    #[serde(skip)]
+    long: Duration,
 }
 
 #[derive(Debug, Serialize)]
@@ -74,13 +76,21 @@ pub fn alerts(events: &[Event], start: Timestamp) -> Vec<Alert> {
     let mut alerts: Vec<Alert> = Vec::new();
     for event in events {
         let EventKind::Alert { slo, objective, severity, state, long, .. } = &event.kind else { continue };
-        let which = format!("{objective} over {long:?}");
         let at = millis(event.at, start);
         if *state == "firing" {
-            alerts.push(Alert { slo, severity, fired_at_ms: at, resolved_at_ms: None, which });
+            alerts.push(Alert {
+                slo,
+                severity,
+                fired_at_ms: at,
+                resolved_at_ms: None,
+                objective: objective.clone(),
+                long: *long,
+            });
         } else if *state == "resolved" {
             let open = |alert: &&mut Alert| {
-                alert.resolved_at_ms.is_none() && (alert.slo, alert.severity, &alert.which) == (*slo, *severity, &which)
+                alert.resolved_at_ms.is_none()
+                    && (alert.slo, alert.severity, alert.long) == (*slo, *severity, *long)
+                    && alert.objective == *objective
             };
             if let Some(alert) = alerts.iter_mut().rev().find(open) {
                 alert.resolved_at_ms = Some(at);
@@ -99,33 +109,44 @@ pub fn whole_millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// One thing that two parties counted, or several.
+/// One thing that two parties counted.
 #[derive(Debug)]
 pub struct Count {
     what: &'static str,
-    counted: Vec<(&'static str, u64)>,
+    counted: [(&'static str, u64); 2],
 }
 
 impl Count {
-    pub fn new(what: &'static str, counted: impl IntoIterator<Item = (&'static str, u64)>) -> Self {
-        Self { what, counted: counted.into_iter().collect() }
+    pub fn new(what: &'static str, counted: [(&'static str, u64); 2]) -> Self {
+        Self { what, counted }
     }
 
-    /// Whether everybody counted the same.
+    /// Whether both counted the same.
     pub fn agrees(&self) -> bool {
-        self.counted.windows(2).all(|pair| pair[0].1 == pair[1].1)
+        let [(_, one), (_, other)] = self.counted;
+        one == other
     }
 }
 
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let (true, Some((_, n))) = (self.agrees(), self.counted.first()) {
-            let by: Vec<&str> = self.counted.iter().map(|(by, _)| *by).collect();
-            return write!(f, "{} {} ({})", thousands(*n), self.what, by.join(" = "));
-        }
-        let counts: Vec<String> = self.counted.iter().map(|(by, n)| format!("{by} {n}")).collect();
-        write!(f, "{}: {}", self.what, counts.join(", "))
+        let [(one, n), (other, m)] = self.counted;
+        write!(f, "{}: {one} {n}, {other} {m}", self.what)
     }
+}
+
+/// Counts that agree, a line for each two parties.
+pub fn agreement(counts: &[Count]) -> Vec<String> {
+    let mut parties: Vec<(String, Vec<String>)> = Vec::new();
+    for count in counts {
+        let [(one, n), (other, _)] = count.counted;
+        let (pair, what) = (format!("{one} = {other}"), format!("{} {}", thousands(n), count.what));
+        match parties.iter_mut().find(|(known, _)| *known == pair) {
+            Some((_, things)) => things.push(what),
+            None => parties.push((pair, vec![what])),
+        }
+    }
+    parties.into_iter().map(|(pair, things)| format!("{pair}: {}", things.join(", "))).collect()
 }
 
 impl fmt::Display for Summary {
@@ -144,18 +165,22 @@ impl fmt::Display for Summary {
         }
         let ratio = (share(self.good, self.requests), share(without.good, without.requests));
         writeln!(f, "  {:<20} {:>15.2} % {:>10.2} %", "success", ratio.0, ratio.1)?;
+        let kept = |budget: f64| if budget >= 0.0 { "kept" } else { "broken" };
+        let promise = (kept(self.budget_remaining), kept(without.budget_remaining));
+        writeln!(f, "  {:<20} {:>17} {:>12}", "promise of 99.5 %", promise.0, promise.1)?;
         let budget = (spent(self.budget_remaining), spent(without.budget_remaining));
         writeln!(f, "  {:<20} {:>17} {:>12}", "error budget spent", budget.0, budget.1)?;
         writeln!(f)?;
         let calls = (thousands(self.refused), thousands(self.degraded));
-        writeln!(f, "  refused by the breaker      {:>10}   calls to payments, which it was spared", calls.0)?;
+        writeln!(f, "  refused by the breaker      {:>10}   calls that payments was spared", calls.0)?;
         writeln!(f, "  answered from the cache     {:>10}   on refusal or on failure", calls.1)?;
         let (tripped, recovered) = (seconds(self.tripped_after_ms), seconds(self.recovered_after_ms));
         writeln!(f, "  breaker opened after        {tripped:>10}   from payments' first bad answer")?;
         writeln!(f, "  breaker closed after        {recovered:>10}   from payments' repair")?;
         for alert in self.alerts.iter().filter(|alert| alert.severity == "P0") {
             let (from, to) = (seconds(Some(alert.fired_at_ms)), seconds(alert.resolved_at_ms));
-            writeln!(f, "  {} {:<24} fired at {from}, resolved at {to}", alert.severity, alert.slo)?;
+            let about = format!("{}/{}", alert.slo, alert.objective);
+            writeln!(f, "  {} {about:<27} fired at {from}, resolved at {to}", alert.severity)?;
         }
         Ok(())
     }

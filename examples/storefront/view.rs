@@ -5,6 +5,7 @@ use crate::screen::{ShopState, Snapshot};
 use crate::story::Act;
 use crate::world::World;
 use plimsoll::{Outcome, SloHandle, Window};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What the numbers on the screen look back on.
@@ -28,13 +29,12 @@ impl View {
     pub fn look(&mut self, world: &World, at: Duration, act: Act) -> Snapshot {
         self.measure(world, at);
         let guard = world.payments_guard;
-        let alerts = world.plimsoll.slos().into_iter().flat_map(|slo| {
+        let firing = world.plimsoll.slos().into_iter().filter_map(|slo| {
             let firing = slo.alerts().into_iter().filter(|alert| alert.state.is_firing());
-            firing.map(move |alert| format!("{} {}", alert.severity, slo.name())).collect::<Vec<_>>()
+            let severities: BTreeSet<&str> = firing.map(|alert| alert.severity.as_str()).collect();
+            let severities: Vec<&str> = severities.into_iter().collect();
+            (!severities.is_empty()).then(|| format!("{} {}", slo.name(), severities.join(" ")))
         });
-        let mut alerts: Vec<String> = alerts.collect();
-        alerts.sort();
-        alerts.dedup();
         Snapshot {
             at,
             act,
@@ -46,7 +46,7 @@ impl View {
             cached: self.rates[3],
             breaker: guard.state().as_str(),
             explain: guard.explain(),
-            alerts,
+            alerts: firing.collect(),
         }
     }
 

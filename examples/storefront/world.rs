@@ -39,7 +39,7 @@ pub struct World {
 fn promise(name: &str) -> Slo {
     Slo::new(name)
         .success(99.5)
-        .latency(95.0, Duration::from_millis(250))
+        .latency(95.0, Duration::from_millis(500))
         .over_minutes(60)
         .service("storefront")
         .owner("team-storefront")
@@ -74,8 +74,8 @@ impl World {
         // Both shops are measured alike: a guard without a breaker only counts.
         let shops = [plimsoll.declare(promise("checkout"))?, plimsoll.declare(promise("checkout_unguarded"))?];
         let visitors = [guarded.visitors(), unguarded.visitors()];
-        let front = guarded.routes().layer(shops[0].guard().http()?).merge(plimsoll::ops::router(&plimsoll));
-        let back = unguarded.routes().layer(shops[1].guard().http()?);
+        let front = guarded.routes().route_layer(shops[0].guard().http()?).merge(plimsoll::ops::router(&plimsoll));
+        let back = unguarded.routes().route_layer(shops[1].guard().http()?);
         let url = serve(args.port, front).await?;
         let load = Load::new(clock, [url.clone(), serve(0, back).await?]);
         Ok(Self { shops, payments, payments_guard, load, url, visitors, plimsoll })
@@ -85,8 +85,8 @@ impl World {
     pub fn introduction(&self, args: &Args) -> String {
         let Args { rate, seconds, .. } = args;
         format!(
-            "\n  storefront: {rate} checkouts a second at each of two shops, for {seconds} seconds\n\n  \
-             status   {0}/slo\n  metrics  {0}/metrics\n  checkout curl -X POST '{0}/checkout?customer=7'\n ",
+            "  storefront: {rate} checkouts a second at each of two shops, for {seconds} seconds\n\n  \
+             status   {0}/slo\n  metrics  {0}/metrics\n  checkout {0}/checkout?customer=7",
             self.url
         )
     }
@@ -117,23 +117,22 @@ impl World {
     /// Who counted what.
     pub fn counts(&self) -> Vec<Count> {
         let mut counts = Vec::new();
-        let names = [
-            ["checkouts", "good checkouts", "bad checkouts"],
-            ["checkouts without the guard", "good checkouts without it", "bad checkouts without it"],
-        ];
+        let names = [["checkouts", "good", "bad"], ["checkouts without", "good", "bad"]];
         for (shop, [all, good, bad]) in names.into_iter().enumerate() {
             let (seen, total) = (self.load.seen(shop), self.success(shop).total());
-            counts.push(Count::new(all, [("client", Seen::get(&seen.sent)), ("guard", total.total())]));
-            counts.push(Count::new(good, [("client", Seen::get(&seen.good)), ("guard", total.good)]));
-            counts.push(Count::new(bad, [("client", Seen::get(&seen.bad)), ("guard", total.bad)]));
+            counts.push(Count::new(all, [("customers", Seen::get(&seen.sent)), ("guard", total.total())]));
+            counts.push(Count::new(good, [("customers", Seen::get(&seen.good)), ("guard", total.good)]));
+            counts.push(Count::new(bad, [("customers", Seen::get(&seen.bad)), ("guard", total.bad)]));
+            let unanswered = Seen::get(&seen.unanswered);
+            counts.push(Count::new("unanswered", [("customers", unanswered), ("guard", total.excluded)]));
         }
-        let (calls, sent) = (self.payments[1].calls(), Seen::get(&self.load.seen(1).sent));
-        counts.push(Count::new("calls to payments without the guard", [("client", sent), ("upstream", calls)]));
+        let (calls, sent) = (self.payments[1].calls(), self.success(1).total().total());
+        counts.push(Count::new("calls without", [("guard", sent), ("payments", calls)]));
         let admitted = sum(self.payments_guard.outcomes(), |_| true) - self.refused();
         let calls = self.payments[0].calls();
-        counts.push(Count::new("calls to payments", [("guard", admitted), ("upstream", calls)]));
+        counts.push(Count::new("calls to payments", [("guard", admitted), ("payments", calls)]));
         let cached = Seen::get(&self.load.seen(0).cached);
-        counts.push(Count::new("remembered answers", [("client", cached), ("guard", self.degraded())]));
+        counts.push(Count::new("remembered answers", [("customers", cached), ("guard", self.degraded())]));
         counts
     }
 
@@ -144,7 +143,9 @@ impl World {
         let (with, without) = (guarded.total(), unguarded.total());
         let breaker = summary::changes(&events, start);
         let first = |to: &str, after: u64| {
-            let change = breaker.iter().find(|change| change.to == to && change.at_ms >= after)?;
+            // That a probe failed is no trip.
+            let mut changes = breaker.iter().filter(|change| change.to == to && change.from != "half_open");
+            let change = changes.find(|change| change.at_ms >= after)?;
             Some(change.at_ms - after)
         };
         let first_bad = self.payments[0].first_bad().map(|at| summary::millis(at, start));

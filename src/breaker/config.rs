@@ -193,7 +193,7 @@ impl Breaker {
     }
 
     /// The burn factor that trips, given whether there is a fallback.
-    pub(super) fn burn_factor(&self, fallback: bool) -> Option<f64> {
+    pub(crate) fn burn_factor(&self, fallback: bool) -> Option<f64> {
         match self.burn {
             Burn::Always(factor) => Some(factor),
             Burn::WithFallback(factor) if fallback => Some(factor),

@@ -1,7 +1,7 @@
 //! What the gate keeps under its lock: the state machine, the control windows, and what was last decided.
 
 use super::config::Breaker;
-use super::core::{Core, Mode, State, Transition};
+use super::core::{self, Core, Mode, State, Transition};
 use super::trip::{Evidence, Trips};
 use crate::outcome::{Accounting, Outcome, Tally, Verdict};
 use crate::record::{Lane, Mapping, Recorder};
@@ -40,6 +40,13 @@ pub(super) struct Control {
     base: Vec<u64>,
 }
 
+/// Bytes that a breaker takes beside its own size, if it is to read `recorder`: at most, with all probes under way.
+pub(crate) fn bytes_beside(config: &Breaker, watched: &[Watched], recorder: &Recorder, now: Timestamp) -> usize {
+    let plain = Lane { accounting: config.accounting, threshold: None, patience: None, of_successes: false };
+    let control = Control::new(config, false, plain, watched, recorder, 0, now);
+    control.memory_footprint() + config.probes as usize * core::LEASE
+}
+
 impl Control {
     pub(super) fn new(
         config: &Breaker,
@@ -52,7 +59,9 @@ impl Control {
     ) -> Self {
         let trips = Trips::new(config, fallback);
         let watched = if trips.burn.is_some() { watched } else { &[] };
-        let (long, short) = config.burn_windows;
+        // Windows that nothing reads would only cost memory.
+        let unread = (config.window, config.window);
+        let (long, short) = trips.burn.map_or(unread, |_| config.burn_windows);
         let step = (config.window / 20).min(short / 10);
         let step = config.age.map_or(step, |(age, _)| step.min(age / 8)).max(Duration::from_millis(5));
         let width = FIXED + 2 * watched.len();
@@ -85,7 +94,11 @@ impl Control {
 
     /// Sums what the recorder holds, less what was disowned.
     fn count(&mut self, recorder: &Recorder) {
-        recorder.owned_cells_into(&mut self.cells);
+        recorder.seen_at_least_into(&mut self.cells);
+        self.sum();
+    }
+
+    fn sum(&mut self) {
         self.sums.clear();
         for (index, mapping) in self.mappings.iter().enumerate() {
             let tally = mapping.tally(&self.cells);
@@ -98,7 +111,7 @@ impl Control {
 
     /// What was counted over the last `window` of the present life.
     fn over(&mut self, window: Duration, now: Timestamp, mut each: impl FnMut(usize, u64)) {
-        self.ring.at(window, now, &self.sums, &mut self.base);
+        self.ring.at(0..self.sums.len(), window, now, &self.sums, &mut self.base);
         for (index, (sum, (base, floor))) in self.sums.iter().zip(self.base.iter().zip(&self.floor)).enumerate() {
             each(index, sum.saturating_sub(*base.max(floor)));
         }
@@ -186,10 +199,21 @@ impl Control {
         self.transitions[transition.from as usize][transition.to as usize] += 1;
         self.last = Some((now, transition.clone()));
         if transition.why != super::Why::RampOver {
-            self.count(recorder);
+            // At the most, so that nothing of an earlier life is left to be counted in this one.
+            recorder.seen_at_most_into(&mut self.cells);
+            self.sum();
             self.floor.clone_from(&self.sums);
             recorder.forgive();
         }
+    }
+
+    /// Begins anew for somebody else: closed, and with nothing held against it.
+    pub(super) fn restart(&mut self, recorder: &Recorder) -> (State, State) {
+        self.last = None;
+        self.count(recorder);
+        self.floor.clone_from(&self.sums);
+        recorder.forgive();
+        self.core.restart()
     }
 
     pub(super) fn memory_footprint(&self) -> usize {

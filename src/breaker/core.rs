@@ -103,6 +103,9 @@ struct Lease {
     until: Timestamp,
 }
 
+/// Bytes that a probe under way takes.
+pub(super) const LEASE: usize = size_of::<Lease>();
+
 /// A change of state.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Transition {
@@ -316,6 +319,15 @@ impl Core {
         (self.attempt, self.settled) = (0, None);
         let transition = self.become_fresh(next, Why::Operator);
         Some(Transition { from, ..transition })
+    }
+
+    /// As it was made, in a life of its own; says from which state to which that was.
+    pub(crate) fn restart(&mut self) -> (State, State) {
+        let from = self.state();
+        (self.attempt, self.settled) = (0, None);
+        self.phase = Phase::Closed;
+        self.generation = self.generation.wrapping_add(1);
+        (from, self.state())
     }
 
     /// Begins a new life: nothing that was admitted before has a say in it.

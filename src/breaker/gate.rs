@@ -9,13 +9,17 @@ use super::config::Breaker;
 use super::control::{Control, Watched};
 use super::core::{Admission, Mode, State, Ticket, Transition};
 use super::rejection::{Reason, Rejection};
+use super::trip::Why;
+#[cfg(feature = "tower")]
+use super::wait::Wait;
+use super::wait::Waiters;
 use crate::outcome::{Accounting, Row, Verdict};
 use crate::record::{Lane, Recorder};
-use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering, fence};
 use crate::time::{Timestamp, nanos};
 use crossbeam_utils::CachePadded;
-use std::collections::BTreeMap;
 use std::fmt;
+#[cfg(feature = "tower")]
 use std::task::Waker;
 use std::time::Duration;
 
@@ -47,8 +51,7 @@ pub(crate) struct Gate {
     /// The sum of the shares of all calls that met a ramp.
     ramped: AtomicU64,
     control: Mutex<Control>,
-    /// By ticket, and the last ticket given out.
-    wakers: Mutex<(BTreeMap<u64, Waker>, u64)>,
+    waiters: Waiters,
     report: Report,
 }
 
@@ -101,34 +104,43 @@ impl Gate {
             consecutive_limit: config.consecutive.unwrap_or(u32::MAX),
             ramped: AtomicU64::new(0),
             control: Mutex::new(control),
-            wakers: Mutex::new((BTreeMap::new(), 0)),
+            waiters: Waiters::new(),
             report,
         };
         gate.publish(&gate.control.lock());
         gate
     }
 
-    /// Decides on a call.
+    /// Lets a call in while the circuit is closed; else [`admit`](Self::admit) decides.
     #[inline]
-    pub(crate) fn admit(&self, now: Timestamp) -> Result<Ticket, Rejection> {
+    pub(crate) fn pass(&self) -> Option<Ticket> {
         // Acquire: what was stored before the word (`publish`) is seen with it.
         let word = self.hot.word.load(Ordering::Acquire);
-        if word & STATE == CLOSED {
-            return Ok(Ticket { generation: generation(word), lease: 0 });
-        }
-        self.admit_unless_refused(word, now)
+        (word & STATE == CLOSED).then_some(Ticket { generation: generation(word), lease: 0 })
     }
 
-    #[cold]
-    fn admit_unless_refused(&self, word: u64, now: Timestamp) -> Result<Ticket, Rejection> {
-        let ticket = Ticket { generation: generation(word), lease: 0 };
+    /// What a call is refused with as long as nothing but time has to be looked at. The clock is read only where it
+    /// matters.
+    #[inline]
+    pub(crate) fn refuses(&self, now: impl FnOnce() -> Timestamp) -> Option<Rejection> {
+        let reason = match self.hot.word.load(Ordering::Acquire) & STATE {
+            FORCED_OPEN => return Some(self.refusal(Reason::ForcedOpen, Rejection::NEVER)),
+            OPEN => Reason::Open,
+            HALF_OPEN => Reason::Probing,
+            _ => return None,
+        };
         let until = Timestamp::from_nanos(self.hot.refuses_until.load(Ordering::Acquire));
+        let now = now();
+        (now < until).then(|| self.refusal(reason, until.nanos_since(now)))
+    }
+
+    /// Decides on a call that [`refuses`](Self::refuses) does not refuse.
+    pub(crate) fn admit(&self, now: Timestamp) -> Result<Ticket, Rejection> {
+        let word = self.hot.word.load(Ordering::Acquire);
+        let ticket = Ticket { generation: generation(word), lease: 0 };
         match word & STATE {
-            FORCED_OPEN => return Err(self.refusal(Reason::ForcedOpen, Rejection::NEVER)),
             FORCED_CLOSED => return Ok(ticket),
-            WOULD_BE_OPEN if now < until => return Ok(ticket),
-            OPEN if now < until => return Err(self.refusal(Reason::Open, until.nanos_since(now))),
-            HALF_OPEN if now < until => return Err(self.refusal(Reason::Probing, until.nanos_since(now))),
+            WOULD_BE_OPEN if now.as_nanos() < self.hot.refuses_until.load(Ordering::Acquire) => return Ok(ticket),
             RAMPING => {
                 let since = Timestamp::from_nanos(self.hot.ramping_since.load(Ordering::Acquire));
                 let gone = now.since(since);
@@ -164,62 +176,37 @@ impl Gate {
         sum % WHOLE + share >= WHOLE
     }
 
-    #[inline]
     fn refusal(&self, reason: Reason, retry_after: u64) -> Rejection {
         Rejection::new(self.guard, reason, retry_after)
-    }
-
-    /// What a call would be refused with, as far as can be said without deciding. The clock is read only where it
-    /// matters.
-    #[cfg(feature = "tower")]
-    pub(crate) fn refuses(&self, now: impl FnOnce() -> Timestamp) -> Option<Rejection> {
-        let state = self.hot.word.load(Ordering::Acquire) & STATE;
-        let reason = match state {
-            FORCED_OPEN => return Some(self.refusal(Reason::ForcedOpen, Rejection::NEVER)),
-            OPEN => Reason::Open,
-            HALF_OPEN => Reason::Probing,
-            _ => return None,
-        };
-        let until = Timestamp::from_nanos(self.hot.refuses_until.load(Ordering::Acquire));
-        let now = now();
-        (now < until).then(|| self.refusal(reason, until.nanos_since(now)))
     }
 
     /// Wakes `waker` when the breaker changes its state, in the place of the one that `wait` stood for. Ask
     /// [`refuses`](Self::refuses) once more afterwards.
     #[cfg(feature = "tower")]
     pub(crate) fn wake_on_change(&'static self, wait: &mut Option<Wait>, waker: &Waker) {
-        let mut wakers = self.wakers.lock();
-        let ticket = match wait {
-            Some(wait) => wait.ticket,
-            None => {
-                wakers.1 += 1;
-                *wait = Some(Wait { gate: self, ticket: wakers.1 });
-                wakers.1
-            }
-        };
-        let old = wakers.0.insert(ticket, waker.clone());
-        drop(wakers);
-        drop(old);
+        self.waiters.register(wait, waker);
     }
 
     /// Records the end of a call, and lets the breaker see it if the call was admitted in its present life.
     #[inline]
-    pub(crate) fn finish(&self, slot: usize, epoch: u8, ticket: Ticket, row: Row, latency: u64, now: Timestamp) {
+    pub(crate) fn finish(
+        &self,
+        slot: usize,
+        epoch: u8,
+        ticket: Ticket,
+        row: Row,
+        latency: u64,
+        now: impl FnOnce() -> Timestamp,
+    ) {
         let word = self.hot.word.load(Ordering::Acquire);
-        let stale = generation(word) != ticket.generation;
-        if stale {
-            // Before it is counted, so that the breaker never sees it, not even for a moment.
-            self.recorder.disown(row, latency);
+        if generation(word) != ticket.generation {
+            return self.recorder.finish_unseen(slot, epoch, row, latency);
         }
         let row = self.recorder.finish(slot, epoch, row, latency);
-        if stale {
-            return;
-        }
         let verdict = self.accounting.verdict_of(row, latency > self.patience);
         let plain = verdict == Verdict::Good && row != Row::SLOW && ticket.lease == 0;
         if !plain || self.hot.consecutive.load(Ordering::Relaxed) != 0 {
-            self.consider(ticket, row, verdict, latency, now);
+            self.consider(ticket, row, verdict, latency, now());
         }
     }
 
@@ -235,8 +222,10 @@ impl Gate {
 
     #[cold]
     fn consider(&self, ticket: Ticket, row: Row, verdict: Verdict, latency: u64, now: Timestamp) {
+        // With the fence of `changed`: either this sees that the breaker changed while the call was being counted, or the
+        // change sees the call, and begins a new life after it.
+        fence(Ordering::SeqCst);
         if generation(self.hot.word.load(Ordering::Acquire)) != ticket.generation {
-            // The breaker changed while this was being counted.
             self.recorder.disown(row, latency);
             return;
         }
@@ -300,6 +289,17 @@ impl Gate {
         self.changed(control, transition, now);
     }
 
+    /// Begins anew for somebody else, as it was made; what was admitted before has no say in it. Nobody is told; it says
+    /// itself from which state to which that was.
+    pub(crate) fn restart(&self) -> (State, State) {
+        let mut control = self.control.lock();
+        let change = control.restart(self.recorder);
+        self.hot.consecutive.store(0, Ordering::Relaxed);
+        self.hot.slack.store(0, Ordering::Relaxed);
+        self.publish(&control);
+        change
+    }
+
     /// Publishes a change, lets go of the lock, and tells whoever wants to know.
     fn changed(
         &self,
@@ -308,15 +308,19 @@ impl Gate {
         now: Timestamp,
     ) {
         if let Some(transition) = &transition {
-            control.note(transition, self.recorder, now);
-            self.hot.consecutive.store(0, Ordering::Relaxed);
+            if transition.why != Why::RampOver {
+                self.hot.consecutive.store(0, Ordering::Relaxed);
+            }
             self.hot.slack.store(0, Ordering::Relaxed);
         }
         self.publish(&control);
+        if let Some(transition) = &transition {
+            fence(Ordering::SeqCst);
+            control.note(transition, self.recorder, now);
+        }
         drop(control);
         if let Some(transition) = transition {
-            let wakers = std::mem::take(&mut self.wakers.lock().0);
-            wakers.into_values().for_each(Waker::wake);
+            self.waiters.wake();
             (self.report)(&transition, now);
         }
     }
@@ -345,10 +349,10 @@ impl Gate {
         self.control.lock().core.state()
     }
 
-    /// What it saw when it last decided, in words.
-    pub(crate) fn explain(&self, now: Timestamp) -> String {
+    /// What it saw when it last decided, in words; `name` is what it goes by.
+    pub(crate) fn explain(&self, name: &str, now: Timestamp) -> String {
         self.tick(now);
-        self.control.lock().explain(self.guard, now)
+        self.control.lock().explain(name, now)
     }
 
     /// Bytes it takes, whatever the traffic.
@@ -357,27 +361,11 @@ impl Gate {
     }
 
     /// How often it went from one state to another.
+    #[cfg(any(feature = "metrics", plimsoll_loom))]
     pub(crate) fn transitions(&self) -> Vec<(State, State, u64)> {
         let counts = self.control.lock().transitions;
         let pairs = State::ALL.iter().flat_map(|from| State::ALL.iter().map(move |to| (*from, *to)));
         pairs.filter(|(from, to)| from != to).map(|(from, to)| (from, to, counts[from as usize][to as usize])).collect()
-    }
-}
-
-/// Somebody's place among those who wait for the breaker to change; given back when dropped.
-#[cfg(feature = "tower")]
-#[derive(Debug)]
-pub(crate) struct Wait {
-    gate: &'static Gate,
-    ticket: u64,
-}
-
-#[cfg(feature = "tower")]
-impl Drop for Wait {
-    fn drop(&mut self) {
-        // Wakers are dropped with no lock held: theirs is foreign code.
-        let waker = self.gate.wakers.lock().0.remove(&self.ticket);
-        drop(waker);
     }
 }
 

@@ -10,13 +10,14 @@ mod core;
 mod gate;
 mod rejection;
 mod trip;
+mod wait;
 
 pub use config::Breaker;
-pub(crate) use control::Watched;
+pub(crate) use control::{Watched, bytes_beside};
 pub use core::State;
 pub(crate) use core::{Mode, Ticket, Transition};
-pub(crate) use gate::Gate;
-#[cfg(feature = "tower")]
-pub(crate) use gate::Wait;
+pub(crate) use gate::{Gate, Report};
 pub use rejection::{Reason, Rejection};
 pub use trip::Why;
+#[cfg(feature = "tower")]
+pub(crate) use wait::Wait;

@@ -3,7 +3,7 @@
 use super::durations::{Durations, Ladder, Placement};
 use crate::breaker::State;
 use crate::budget::{Budget, burn_rate};
-use crate::guard::{Guard, Meter};
+use crate::guard::{Guard, KeyedShown, Meter};
 use crate::outcome::{Outcome, Tally};
 use crate::record::{NOTES, Recorder};
 use crate::registry::Plimsoll;
@@ -37,6 +37,7 @@ pub(super) struct SloSeries {
 pub(super) struct Shown<'a> {
     pub(super) slos: Vec<SloShown<'a>>,
     pub(super) guards: Vec<GuardShown>,
+    pub(super) keyed: Vec<KeyedShown>,
 }
 
 /// One SLO at one moment.
@@ -75,6 +76,7 @@ pub(super) struct GuardShown {
 pub(super) struct Extent {
     slos: usize,
     guards: usize,
+    keyed: usize,
     first_bytes: usize,
 }
 
@@ -87,14 +89,18 @@ impl Catalogue {
         let (slos, guards) = (plimsoll.slos(), plimsoll.guards());
         self.slos.extend(slos.iter().skip(self.slos.len()).map(|slo| SloSeries::new(slo.meter)));
         let read = |series| SloShown::read(series, &guards, now);
-        Shown { slos: self.slos.iter_mut().map(read).collect(), guards: guards.iter().map(GuardShown::read).collect() }
+        Shown {
+            slos: self.slos.iter_mut().map(read).collect(),
+            guards: guards.iter().map(GuardShown::read).collect(),
+            keyed: plimsoll.keyed_guards().into_iter().map(|keyed| keyed.show(now)).collect(),
+        }
     }
 }
 
 impl Shown<'_> {
     pub(super) fn extent(&self) -> Extent {
         let first_bytes = self.slos.iter().filter(|slo| slo.first_bytes.is_some()).count();
-        Extent { slos: self.slos.len(), guards: self.guards.len(), first_bytes }
+        Extent { slos: self.slos.len(), guards: self.guards.len(), keyed: self.keyed.len(), first_bytes }
     }
 }
 

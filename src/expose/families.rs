@@ -3,6 +3,7 @@
 use super::catalogue::{GuardShown, Shown, SloShown};
 use super::durations::{Durations, Ladder};
 use crate::breaker::{Reason, State};
+use crate::guard::KeyedShown;
 use crate::names::{self, label};
 use crate::outcome::{Outcome, Verdict};
 
@@ -57,9 +58,19 @@ static BREAKER_TRANSITIONS: Family =
     family(names::BREAKER_TRANSITIONS, Kind::Counter, "How often the breaker went from one state to another.");
 static REJECTIONS: Family = family(names::REJECTIONS, Kind::Counter, "Calls refused, by reason.");
 static IN_FLIGHT: Family = family(names::IN_FLIGHT, Kind::Gauge, "Calls under way.");
+static KEYS: Family = family(names::KEYS, Kind::Gauge, "How many keys a guard per key holds.");
+static KEYS_EVICTED: Family =
+    family(names::KEYS_EVICTED, Kind::Counter, "Keys that a guard per key forgot to make room for others.");
+static KEYS_OVERFLOWED: Family = family(
+    names::KEYS_OVERFLOWED,
+    Kind::Counter,
+    "Calls that found no room for their key in a guard per key, and shared one breaker.",
+);
+static KEYED_BREAKERS: Family =
+    family(names::KEYED_BREAKERS, Kind::Gauge, "How many keys of a guard per key have a breaker in this state.");
 
 /// Every family.
-pub(super) static ALL: [&Family; 12] = [
+pub(super) static ALL: [&Family; 16] = [
     &EVENTS,
     &OUTCOMES,
     &DURATION,
@@ -72,6 +83,10 @@ pub(super) static ALL: [&Family; 12] = [
     &BREAKER_TRANSITIONS,
     &REJECTIONS,
     &IN_FLIGHT,
+    &KEYS,
+    &KEYS_EVICTED,
+    &KEYS_OVERFLOWED,
+    &KEYED_BREAKERS,
 ];
 
 /// The labels of a series.
@@ -94,7 +109,8 @@ pub(super) fn walk(shown: &Shown<'_>, sink: &mut impl Sink) {
     events(&shown.slos, sink);
     durations(&shown.slos, sink);
     judgements(&shown.slos, sink);
-    guards(&shown.guards, sink);
+    guards(&shown.guards, &shown.keyed, sink);
+    keyed(&shown.keyed, sink);
 }
 
 fn events(slos: &[SloShown<'_>], sink: &mut impl Sink) {
@@ -179,7 +195,7 @@ fn by_window(slos: &[SloShown<'_>], sink: &mut impl Sink, family: &'static Famil
     }
 }
 
-fn guards(guards: &[GuardShown], sink: &mut impl Sink) {
+fn guards(guards: &[GuardShown], keyed: &[KeyedShown], sink: &mut impl Sink) {
     sink.family(&BREAKER_STATE);
     for guard in guards {
         for state in State::ALL {
@@ -188,21 +204,47 @@ fn guards(guards: &[GuardShown], sink: &mut impl Sink) {
         }
     }
     sink.family(&BREAKER_TRANSITIONS);
-    for guard in guards {
-        for (from, to, n) in guard.transitions.iter().flatten() {
-            let labels = [(label::GUARD, guard.name), (label::FROM, from.as_str()), (label::TO, to.as_str())];
+    let own = guards.iter().filter_map(|guard| Some((guard.name, guard.transitions.as_ref()?)));
+    for (name, transitions) in own.chain(keyed.iter().map(|guard| (guard.name, &guard.transitions))) {
+        for (from, to, n) in transitions {
+            let labels = [(label::GUARD, name), (label::FROM, from.as_str()), (label::TO, to.as_str())];
             sink.counter(&labels, *n);
         }
     }
     sink.family(&REJECTIONS);
-    for guard in guards {
+    let own = guards.iter().map(|guard| (guard.name, &guard.refusals));
+    for (name, refusals) in own.chain(keyed.iter().map(|guard| (guard.name, &guard.refusals))) {
         for reason in Reason::ALL {
-            let n = guard.refusals.get(reason as usize).copied().unwrap_or_default();
-            sink.counter(&[(label::GUARD, guard.name), (label::REASON, reason.as_str())], n);
+            let n = refusals.get(reason as usize).copied().unwrap_or_default();
+            sink.counter(&[(label::GUARD, name), (label::REASON, reason.as_str())], n);
         }
     }
     sink.family(&IN_FLIGHT);
+    let own = guards.iter().map(|guard| (guard.name, guard.in_flight));
+    for (name, in_flight) in own.chain(keyed.iter().map(|guard| (guard.name, guard.in_flight))) {
+        sink.gauge(&[(label::GUARD, name)], in_flight as f64);
+    }
+}
+
+/// Sums over keys. No series is any one key's: keys come and go, and a facade cannot take a series back.
+fn keyed(guards: &[KeyedShown], sink: &mut impl Sink) {
+    sink.family(&KEYS);
     for guard in guards {
-        sink.gauge(&[(label::GUARD, guard.name)], guard.in_flight as f64);
+        sink.gauge(&[(label::GUARD, guard.name)], guard.keys as f64);
+    }
+    sink.family(&KEYS_EVICTED);
+    for guard in guards {
+        sink.counter(&[(label::GUARD, guard.name)], guard.evicted);
+    }
+    sink.family(&KEYS_OVERFLOWED);
+    for guard in guards {
+        sink.counter(&[(label::GUARD, guard.name)], guard.overflowed);
+    }
+    sink.family(&KEYED_BREAKERS);
+    for guard in guards {
+        for state in State::ALL {
+            let n = guard.states[state as usize];
+            sink.gauge(&[(label::GUARD, guard.name), (label::STATE, state.as_str())], n as f64);
+        }
     }
 }

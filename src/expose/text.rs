@@ -73,12 +73,20 @@ impl Writer<'_> {
     }
 
     fn whole(&mut self, value: u64) {
-        // Writing to a `String` cannot fail.
-        _ = writeln!(self.out, "{value}");
+        match value {
+            // Most series stand at zero, and formatting is most of the work.
+            0 => self.out.push_str("0\n"),
+            // Writing to a `String` cannot fail.
+            _ => _ = writeln!(self.out, "{value}"),
+        }
     }
 
     fn real(&mut self, value: f64) {
-        _ = writeln!(self.out, "{value}");
+        match value {
+            0.0 => self.out.push_str("0\n"),
+            1.0 => self.out.push_str("1\n"),
+            _ => _ = writeln!(self.out, "{value}"),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Guard;
 use super::core::GuardCore;
 use super::meter::Meter;
-use crate::breaker::{Breaker, Gate};
+use crate::breaker::{Breaker, Gate, Report, Transition};
 use crate::error::Error;
 use crate::events::EventKind;
 #[cfg(feature = "tower")]
@@ -39,6 +39,15 @@ impl GuardBuilder {
     pub(crate) fn new(meter: &'static Meter) -> Self {
         Self { meter, name: None, breaker: None, fallback_limit: FALLBACKS, fallback: (), has_fallback: false }
     }
+
+    /// Makes the guard. Only layers have fallbacks: with one, write `.layer()`, `.http()` or `.http_client()`.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] that says what to write instead, if the name is taken or the breaker cannot work.
+    pub fn build(self) -> Result<Guard, Error> {
+        self.split().map(|(guard, _)| guard)
+    }
 }
 
 impl<F> GuardBuilder<F> {
@@ -69,30 +78,39 @@ impl<F> GuardBuilder<F> {
         GuardBuilder { meter, name, breaker, fallback_limit, fallback, has_fallback: true }
     }
 
-    /// Makes the guard.
-    ///
-    /// # Errors
-    ///
-    /// An [`Error`] that says what to write instead, if the name is taken or the breaker cannot work.
-    pub fn build(self) -> Result<Guard, Error> {
-        self.split().map(|(guard, _)| guard)
-    }
-
-    pub(crate) fn split(self) -> Result<(Guard, F), Error> {
-        let Self { meter, name, breaker, fallback_limit, fallback, has_fallback } = self;
-        let name = name.unwrap_or_else(|| meter.name.to_owned());
+    /// Its name, if that and its breaker can be.
+    fn validated(&self) -> Result<String, Error> {
+        let name = self.name.clone().unwrap_or_else(|| self.meter.name.to_owned());
         if name.trim().is_empty() || name.chars().count() > 128 || name.chars().any(char::is_control) {
             return Err(Error::invalid(format!(
                 "a guard named {name:?}: write a name of 1 to 128 characters, none of them a control character"
             )));
         }
-        if let Some(breaker) = &breaker {
+        if let Some(breaker) = &self.breaker {
             breaker.validate(&name)?;
         }
+        Ok(name)
+    }
+
+    /// What a guard per key is made of.
+    pub(super) fn into_keyed(self) -> Result<(&'static Meter, String, Option<Breaker>), Error> {
+        let name = self.validated()?;
+        Ok((self.meter, name, self.breaker))
+    }
+
+    pub(crate) fn split(self) -> Result<(Guard, F), Error> {
+        let name = self.validated()?;
+        let Self { meter, breaker, fallback_limit, fallback, has_fallback, .. } = self;
         let guard = meter.hub.add(&name, || {
             let name: &'static str = String::leak(name.clone());
             let recorder = meter.recorder(breaker.as_ref().and_then(Breaker::slow_threshold));
-            let gate = breaker.as_ref().map(|breaker| gate(name, breaker, has_fallback, meter, recorder));
+            let report = move |transition: &Transition, now| {
+                let (from, to) = (transition.from.as_str(), transition.to.as_str());
+                let why = transition.why.to_string();
+                meter.hub.events.emit(now, EventKind::Breaker { guard: name, key: None, from, to, why });
+            };
+            let report = Box::new(report);
+            let gate = breaker.as_ref().map(|breaker| gate(name, breaker, has_fallback, meter, recorder, report));
             let core = GuardCore::new(name, meter, recorder, gate, fallback_limit);
             Guard { core: Box::leak(Box::new(core)) }
         })?;
@@ -100,19 +118,16 @@ impl<F> GuardBuilder<F> {
     }
 }
 
-fn gate(
+/// A breaker that reads `recorder` and tells `report` what it does.
+pub(super) fn gate(
     name: &'static str,
     breaker: &Breaker,
     has_fallback: bool,
     meter: &'static Meter,
     recorder: &'static crate::record::Recorder,
+    report: Report,
 ) -> Gate {
     let watched = meter.watched(breaker.trips_by());
-    let report = move |transition: &crate::breaker::Transition, now| {
-        let (from, to) = (transition.from.as_str(), transition.to.as_str());
-        let why = transition.why.to_string();
-        meter.hub.events.emit(now, EventKind::Breaker { guard: name, from, to, why });
-    };
     Gate::new(
         name,
         breaker,
@@ -122,6 +137,6 @@ fn gate(
         recorder,
         RandomState::new().hash_one(name),
         meter.hub.clock.now(),
-        Box::new(report),
+        report,
     )
 }

@@ -11,7 +11,7 @@ use crate::breaker::{Gate, Rejection, Ticket};
 use crate::outcome::Verdict;
 use crate::outcome::{Outcome, Row};
 use crate::record::Recorder;
-use crate::time::{Clock, Timestamp, nanos};
+use crate::time::{Clock, Ticks, Timestamp, nanos};
 use crossbeam_utils::CachePadded;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -23,12 +23,16 @@ pub(crate) struct GuardCore {
     pub(crate) name: &'static str,
     pub(crate) meter: &'static Meter,
     pub(crate) recorder: &'static Recorder,
+    /// Where calls are counted for the SLO, if `recorder` is one key's and only the breaker's.
+    sli: Option<&'static Recorder>,
     pub(crate) gate: Option<Gate>,
     clock: Clock,
-    /// When windows, or the breaker, want to be rolled (nanoseconds).
+    /// When windows, or the breaker, want to be rolled (ticks).
     next_tick: CachePadded<AtomicU64>,
     first_byte: OnceLock<&'static Recorder>,
+    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only layers have fallbacks"))]
     fallback_limit: u32,
+    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only layers have fallbacks"))]
     fallbacks: AtomicU32,
 }
 
@@ -44,6 +48,7 @@ impl GuardCore {
             name,
             meter,
             recorder,
+            sli: None,
             gate,
             clock: meter.hub.clock.clone(),
             next_tick: CachePadded::new(AtomicU64::new(0)),
@@ -53,114 +58,182 @@ impl GuardCore {
         }
     }
 
+    /// The same for one key of many, whose calls are counted for the SLO in `sli`.
+    pub(super) fn for_sli(self, sli: &'static Recorder) -> Self {
+        Self { sli: Some(sli), ..self }
+    }
+
+    /// The recorder that the SLO reads.
     #[inline]
+    fn sli(&self) -> &'static Recorder {
+        self.sli.unwrap_or(self.recorder)
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
+    /// How long ago that was.
+    pub(super) fn since(&self, started: Ticks) -> u64 {
+        self.clock.nanos_between(started, self.clock.ticks())
+    }
+
     /// Lets a call in, or not. The refusal is counted.
-    #[inline]
+    // Always inlined: a permit that is handed on through memory costs more than all that is counted for it.
+    #[inline(always)]
     pub(crate) fn admit(&'static self) -> Result<Permit, Rejection> {
-        let now = self.now();
-        match self.ask(now) {
-            Ok(ticket) => Ok(Permit::new(self, now, ticket, self.recorder.start(slot()))),
-            Err(rejection) => {
-                let slot = slot();
-                self.recorder.note(slot, rejection.reason() as usize);
-                self.recorder.count(slot, Outcome::Rejected, 1);
-                Err(rejection)
-            }
-        }
+        let ticks = self.clock.ticks();
+        let ticket = match self.pass(ticks) {
+            Some(ticket) => ticket,
+            None => self.ask_or_reject(ticks)?,
+        };
+        Ok(self.let_in(ticks, ticket))
+    }
+
+    #[cold]
+    fn ask_or_reject(&'static self, ticks: Ticks) -> Result<Ticket, Rejection> {
+        let refused = match self.ask(ticks) {
+            Ok(ticket) => return Ok(ticket),
+            Err(refused) => refused,
+        };
+        let (slot, sli) = (slot(), self.sli());
+        sli.note(slot, refused.reason() as usize);
+        sli.count(slot, Outcome::Rejected, 1);
+        Err(refused)
+    }
+
+    /// [`admit`](Self::admit) for a call that is counted in already.
+    #[inline]
+    pub(super) fn admit_started(&'static self, ticks: Ticks, epoch: u8) -> Result<Permit, Rejection> {
+        let ticket = match self.pass(ticks) {
+            Some(ticket) => ticket,
+            None => self.ask_or_reject(ticks)?,
+        };
+        Ok(Permit::new(self, ticks, ticket, epoch))
     }
 
     /// Lets a call in, or not. Of the refusal only the reason is counted yet: a fallback may answer it.
     #[cfg(feature = "tower")]
+    #[inline]
     pub(crate) fn admit_or_fall_back(&'static self) -> Result<Permit, Refusal> {
-        let now = self.now();
-        match self.ask(now) {
-            Ok(ticket) => Ok(Permit::new(self, now, ticket, self.recorder.start(slot()))),
-            Err(rejection) => Err(self.refuse(now, rejection)),
+        let ticks = self.clock.ticks();
+        let ticket = match self.pass(ticks) {
+            Some(ticket) => ticket,
+            None => self.ask(ticks).map_err(|rejection| self.refuse(ticks, rejection))?,
+        };
+        Ok(self.let_in(ticks, ticket))
+    }
+
+    /// Whether a call may pass without a question: no tick is due, and the circuit is closed, if there is one.
+    #[inline]
+    fn pass(&self, ticks: Ticks) -> Option<Ticket> {
+        if self.is_due(ticks) {
+            return None;
+        }
+        match &self.gate {
+            None => Some(Ticket { generation: 0, lease: 0 }),
+            Some(gate) => gate.pass(),
         }
     }
 
     #[inline]
-    fn ask(&self, now: Timestamp) -> Result<Ticket, Rejection> {
-        self.tick_if_due(now);
+    fn let_in(&'static self, ticks: Ticks, ticket: Ticket) -> Permit {
+        Permit::new(self, ticks, ticket, self.recorder.start(slot()))
+    }
+
+    #[inline]
+    fn ask(&self, ticks: Ticks) -> Result<Ticket, Rejection> {
+        let now = self.clock.at(ticks);
+        if self.is_due(ticks) {
+            self.tick(now);
+        }
         match &self.gate {
             None => Ok(Ticket { generation: 0, lease: 0 }),
-            Some(gate) => gate.admit(now),
+            Some(gate) => gate.refuses(|| now).map_or_else(|| gate.admit(now), Err),
         }
     }
 
     #[cfg(feature = "tower")]
-    fn refuse(&'static self, now: Timestamp, rejection: Rejection) -> Refusal {
+    fn refuse(&'static self, ticks: Ticks, rejection: Rejection) -> Refusal {
         self.note(rejection.reason());
-        Refusal::new(self, now, rejection)
+        Refusal::new(self, ticks, rejection)
     }
 
     /// Refuses a call to a service that was not asked to get ready: for the breaker's reason, if it would refuse too.
     #[cfg(feature = "tower")]
     pub(crate) fn refuse_unready(&'static self) -> Refusal {
-        let now = self.now();
-        self.tick_if_due(now);
+        let (ticks, now) = self.ticked();
         let reason = Reason::NotReady;
         let unready = Rejection::new(self.name, reason, 0);
         let rejection = self.gate.as_ref().and_then(|gate| gate.refuses(|| now));
-        self.refuse(now, rejection.unwrap_or(unready))
+        self.refuse(ticks, rejection.unwrap_or(unready))
     }
 
     #[cfg(feature = "tower")]
     fn note(&self, reason: Reason) {
-        self.recorder.note(slot(), reason as usize);
+        self.sli().note(slot(), reason as usize);
     }
 
     /// Counts a call out. The time it is given is its end.
     #[inline]
-    pub(super) fn finish(&self, started: Timestamp, ticket: Ticket, epoch: u8, row: Row) {
-        let now = self.now();
-        // Before it is counted: what is counted after a tick belongs to the next.
-        self.tick_if_due(now);
-        let latency = now.nanos_since(started);
+    pub(super) fn finish(&self, started: Ticks, ticket: Ticket, epoch: u8, row: Row) {
+        let ticks = self.clock.ticks();
+        if self.is_due(ticks) {
+            // Before it is counted: what is counted after a tick belongs to the next.
+            self.tick(self.clock.at(ticks));
+        }
+        let latency = self.clock.nanos_between(started, ticks);
         match &self.gate {
             None => _ = self.recorder.finish(slot(), epoch, row, latency),
-            Some(gate) => gate.finish(slot(), epoch, ticket, row, latency, now),
+            Some(gate) => gate.finish(slot(), epoch, ticket, row, latency, || self.clock.at(ticks)),
+        }
+        if let Some(sli) = self.sli {
+            sli.record(slot(), row, latency);
         }
     }
 
     /// Shows the breaker how a call ended that is not over yet, since a fallback may answer it.
     #[cfg(feature = "tower")]
-    pub(super) fn saw(&self, started: Timestamp, ticket: Ticket, outcome: Outcome) {
-        let now = self.now();
-        self.tick_if_due(now);
+    pub(super) fn saw(&self, started: Ticks, ticket: Ticket, outcome: Outcome) {
+        let (ticks, now) = self.ticked();
         if let Some(gate) = &self.gate {
-            gate.see(ticket, outcome.row(), now.nanos_since(started), now);
+            gate.see(ticket, outcome.row(), self.clock.nanos_between(started, ticks), now);
         }
     }
 
     /// Counts a call out that the breaker has seen already.
     #[cfg(feature = "tower")]
-    pub(super) fn finish_unseen(&self, started: Timestamp, epoch: u8, outcome: Outcome) {
-        let now = self.now();
-        self.tick_if_due(now);
-        let latency = now.nanos_since(started);
-        if self.gate.is_some() {
-            self.recorder.disown(outcome.row(), latency);
+    pub(super) fn finish_unseen(&self, started: Ticks, epoch: u8, outcome: Outcome) {
+        let (ticks, _) = self.ticked();
+        let latency = self.clock.nanos_between(started, ticks);
+        self.recorder.finish_unseen(slot(), epoch, outcome.row(), latency);
+        if let Some(sli) = self.sli {
+            sli.record(slot(), outcome.row(), latency);
         }
-        self.recorder.finish(slot(), epoch, outcome.row(), latency);
     }
 
     /// Counts a call that was never let in.
     #[cfg(feature = "tower")]
-    pub(super) fn record(&self, started: Timestamp, outcome: Outcome) {
-        let now = self.now();
-        self.tick_if_due(now);
-        self.recorder.record(slot(), outcome.row(), now.nanos_since(started));
+    pub(super) fn record(&self, started: Ticks, outcome: Outcome) {
+        let (ticks, _) = self.ticked();
+        self.sli().record(slot(), outcome.row(), self.clock.nanos_between(started, ticks));
+    }
+
+    /// The time, and what it alone does is done.
+    #[cfg(feature = "tower")]
+    fn ticked(&self) -> (Ticks, Timestamp) {
+        let ticks = self.clock.ticks();
+        let now = self.clock.at(ticks);
+        if self.is_due(ticks) {
+            self.tick(now);
+        }
+        (ticks, now)
     }
 
     /// Counts a refusal that nobody answers.
     #[cfg(feature = "tower")]
     pub(super) fn refused(&self) {
-        self.recorder.count(slot(), Outcome::Rejected, 1);
+        self.sli().count(slot(), Outcome::Rejected, 1);
     }
 
     pub(super) fn first_byte(&self, latency: Duration) {
@@ -180,11 +253,9 @@ impl GuardCore {
     }
 
     #[inline]
-    fn tick_if_due(&self, now: Timestamp) {
+    fn is_due(&self, ticks: Ticks) -> bool {
         // Relaxed: a stale answer costs a vain tick, or delays it to the next call.
-        if now.as_nanos() >= self.next_tick.load(Ordering::Relaxed) {
-            self.tick(now);
-        }
+        ticks.raw() >= self.next_tick.load(Ordering::Relaxed)
     }
 
     /// What time alone does. No lock is waited for: if another thread is about it, it is done.
@@ -200,7 +271,8 @@ impl GuardCore {
             }
             next = next.min(gate.next_tick());
         }
-        self.next_tick.store(next.as_nanos(), Ordering::Relaxed);
+        let next = self.clock.shortly_before(next, self.clock.ticks());
+        self.next_tick.store(next.raw(), Ordering::Relaxed);
     }
 
     /// Takes a place among the fallbacks under way, if one is free.

@@ -3,11 +3,14 @@
 mod builder;
 mod core;
 mod hub;
+mod keyed;
 mod meter;
 mod permit;
 mod run;
 
 pub use builder::GuardBuilder;
+pub use keyed::{Key, KeyedGuard};
+pub(crate) use keyed::{KeyedShown, KeyedView};
 pub use permit::Permit;
 #[cfg(feature = "tower")]
 pub(crate) use permit::{FailedOver, FallbackPlace, Refusal};
@@ -58,7 +61,7 @@ impl Guard {
     pub fn explain(&self) -> String {
         match &self.core.gate {
             None => format!("guard {} has no breaker", self.name()),
-            Some(gate) => gate.explain(self.core.now()),
+            Some(gate) => gate.explain(self.name(), self.core.now()),
         }
     }
 
@@ -108,6 +111,15 @@ impl Guard {
     /// [`Reason::FallbackLimit`] counts those again for which no fallback was free.
     pub fn refusals(&self) -> impl Iterator<Item = (Reason, u64)> + use<> {
         Reason::ALL.into_iter().zip(self.core.recorder.notes())
+    }
+
+    /// How long the first bytes of answers took, since the guard was made: when a response's head was there. None if it
+    /// has no HTTP face.
+    #[cfg(feature = "http")]
+    pub fn first_byte(&self) -> Option<crate::window::Latency> {
+        let mut buckets = [0; crate::record::histogram::BUCKETS];
+        self.core.first_bytes()?.add_latency_to(&mut buckets);
+        Some(crate::window::Latency::new(1.0, buckets.into_iter()))
     }
 
     /// Bytes it takes, whatever the traffic: fixed when it is made. The history of its SLO is counted there.

@@ -8,7 +8,8 @@ use crate::breaker::Rejection;
 use crate::breaker::Ticket;
 use crate::outcome::Outcome;
 use crate::record::slots;
-use crate::time::Timestamp;
+use crate::time::Ticks;
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 /// Permission for one call. Say how it ended; a permit that is dropped counts as abandoned, or as panicked if the
@@ -17,15 +18,14 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Permit {
     core: &'static GuardCore,
-    started: Timestamp,
+    started: Ticks,
     ticket: Ticket,
     epoch: u8,
-    open: bool,
 }
 
 impl Permit {
-    pub(super) fn new(core: &'static GuardCore, started: Timestamp, ticket: Ticket, epoch: u8) -> Self {
-        Self { core, started, ticket, epoch, open: true }
+    pub(super) fn new(core: &'static GuardCore, started: Ticks, ticket: Ticket, epoch: u8) -> Self {
+        Self { core, started, ticket, epoch }
     }
 
     /// The call succeeded; slow or not is decided by the clock.
@@ -42,14 +42,15 @@ impl Permit {
 
     /// The call ended like this.
     #[inline]
-    pub fn finish(mut self, outcome: Outcome) {
-        self.open = false;
-        self.core.finish(self.started, self.ticket, self.epoch, outcome.row());
+    pub fn finish(self, outcome: Outcome) {
+        // It must not be dropped as well; and without a destructor it stays in registers.
+        let permit = ManuallyDrop::new(self);
+        permit.core.finish(permit.started, permit.ticket, permit.epoch, outcome.row());
     }
 
     /// How long the call has been under way.
     pub fn elapsed(&self) -> Duration {
-        self.core.now().since(self.started)
+        Duration::from_nanos(self.core.since(self.started))
     }
 
     /// The first byte of the answer is there: its latency is counted apart.
@@ -65,19 +66,17 @@ impl Permit {
     /// The call failed, and a fallback is asked to answer in its place: the breaker sees the failure now, the SLI sees
     /// what becomes of it.
     #[cfg(feature = "tower")]
-    pub(crate) fn fail_over(mut self, outcome: Outcome) -> FailedOver {
-        self.open = false;
-        self.core.saw(self.started, self.ticket, outcome);
-        FailedOver { core: self.core, started: self.started, epoch: self.epoch, outcome, open: true }
+    pub(crate) fn fail_over(self, outcome: Outcome) -> FailedOver {
+        let permit = ManuallyDrop::new(self);
+        permit.core.saw(permit.started, permit.ticket, outcome);
+        FailedOver { core: permit.core, started: permit.started, epoch: permit.epoch, outcome, open: true }
     }
 }
 
 impl Drop for Permit {
     #[inline]
     fn drop(&mut self) {
-        if self.open {
-            self.core.finish(self.started, self.ticket, self.epoch, dropped().row());
-        }
+        self.core.finish(self.started, self.ticket, self.epoch, dropped().row());
     }
 }
 
@@ -93,14 +92,14 @@ fn dropped() -> Outcome {
 #[derive(Debug)]
 pub(crate) struct Refusal {
     core: &'static GuardCore,
-    started: Timestamp,
+    started: Ticks,
     rejection: Rejection,
     open: bool,
 }
 
 #[cfg(feature = "tower")]
 impl Refusal {
-    pub(super) fn new(core: &'static GuardCore, started: Timestamp, rejection: Rejection) -> Self {
+    pub(super) fn new(core: &'static GuardCore, started: Ticks, rejection: Rejection) -> Self {
         Self { core, started, rejection, open: true }
     }
 
@@ -137,7 +136,7 @@ impl Drop for Refusal {
 #[derive(Debug)]
 pub(crate) struct FailedOver {
     core: &'static GuardCore,
-    started: Timestamp,
+    started: Ticks,
     epoch: u8,
     outcome: Outcome,
     open: bool,

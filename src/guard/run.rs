@@ -23,6 +23,20 @@ impl<E> GuardError<E> {
         }
     }
 
+    /// The same as the boxed error that Tower's own middleware speaks of; a [`Rejection`] is found by downcasting.
+    ///
+    /// Only an `E` that is an [`Error`](std::error::Error) makes this type one too, and a boxed error is none: put
+    /// `.map_err(GuardError::into_boxed)` around a service whose own error is boxed already.
+    pub fn into_boxed(self) -> Box<dyn std::error::Error + Send + Sync>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        match self {
+            Self::Rejected(rejection) => rejection.into(),
+            Self::Inner(error) => error.into(),
+        }
+    }
+
     /// The service's own error, if it was one.
     pub fn into_inner(self) -> Option<E> {
         match self {

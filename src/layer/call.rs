@@ -23,6 +23,7 @@ pub(super) enum Ended<Res, Err> {
 #[pin_project]
 pub(super) struct Call<Fut, F: Fallback<Req, Res>, C, Req, Res, Err> {
     #[pin]
+    #[allow(clippy::type_complexity)] // it is named once
     state: State<Fut, C, F::Kept, F::Refused, F::Failed<Result<Res, Err>>>,
 }
 
@@ -31,9 +32,7 @@ enum State<Fut, C, Kept, Refused, Failed> {
     Calling {
         #[pin]
         future: Fut,
-        permit: Option<Permit>,
-        /// With the permit, and as long.
-        kept: Option<(Kept, C)>,
+        held: Option<(Permit, Kept, C)>,
     },
     Refused {
         #[pin]
@@ -56,7 +55,7 @@ where
     F: Fallback<Req, Res>,
 {
     pub(super) fn calling(future: Fut, permit: Permit, kept: F::Kept, classifier: C) -> Self {
-        Self { state: State::Calling { future, permit: Some(permit), kept: Some((kept, classifier)) } }
+        Self { state: State::Calling { future, held: Some((permit, kept, classifier)) } }
     }
 
     pub(super) fn refused(fallback: F::Refused, refusal: Refusal, place: FallbackPlace) -> Self {
@@ -80,9 +79,9 @@ where
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProj::Calling { future, permit, kept } => {
-                    let result = ready!(poll_counted(permit, || future.poll(cx)));
-                    let (Some(permit), Some((kept, classifier))) = (permit.take(), kept.take()) else {
+                StateProj::Calling { future, held } => {
+                    let result = ready!(poll_counted(held, || future.poll(cx)));
+                    let Some((permit, kept, classifier)) = held.take() else {
                         // It panicked, was counted as that, and was polled again all the same.
                         return Poll::Ready(Ended::Counted(result));
                     };

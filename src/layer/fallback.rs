@@ -55,13 +55,13 @@ impl<Req, Res> Fallback<Req, Res> for () {
     const ON_REFUSAL: bool = false;
     const ON_FAILURE: bool = false;
     type Kept = ();
-    type Refused = Ready<Option<Res>>;
+    type Refused = Pending<Option<Res>>;
     type Failed<T> = Pending<Result<Res, T>>;
 
     fn keep(&self, _: &Req) {}
 
     fn refused(&self, _: Req, _: Rejection) -> Self::Refused {
-        ready(None)
+        std::future::pending()
     }
 
     fn succeeded((): (), _: &Res) {}

@@ -3,7 +3,7 @@
 use super::words::{bar, count, duration, percent, state};
 use crate::alert::{AlertState, AlertStatus};
 use crate::breaker::{Reason, State};
-use crate::guard::Guard;
+use crate::guard::{Guard, KeyedShown};
 use crate::outcome::Outcome;
 use crate::registry::{ObjectiveHandle, Plimsoll, SloHandle};
 use crate::slo::Period;
@@ -13,6 +13,8 @@ use std::fmt::Write;
 
 /// How many events are told.
 const EVENTS: usize = 20;
+/// How many keys of a guard are named.
+const KEYS: usize = 10;
 
 /// How everything stands, as plain text for people: what is wrong first, then each SLO, each guard, and what happened
 /// of late.
@@ -25,18 +27,22 @@ pub fn status(plimsoll: &Plimsoll) -> String {
     let mut page = String::new();
     // Writing to a `String` cannot fail, here and below.
     _ = writeln!(page, "{}", wall(plimsoll.clock().wall(), "%Y-%m-%d %H:%M:%S UTC"));
-    summary(&mut page, &slos, &guards);
+    let keyed: Vec<KeyedShown> = plimsoll.keyed_guards().into_iter().map(|keyed| keyed.show(now)).collect();
+    summary(&mut page, &slos, &guards, &keyed);
     for slo in &slos {
         one_slo(&mut page, slo, now);
     }
     for guard in &guards {
         one_guard(&mut page, guard);
     }
+    for guard in &keyed {
+        one_keyed_guard(&mut page, guard);
+    }
     events(&mut page, plimsoll, now);
     page
 }
 
-fn summary(page: &mut String, slos: &[SloHandle], guards: &[Guard]) {
+fn summary(page: &mut String, slos: &[SloHandle], guards: &[Guard], keyed: &[KeyedShown]) {
     let mut wrong = Vec::new();
     for slo in slos {
         for alert in slo.alerts().iter().filter(|alert| alert.state.is_firing()) {
@@ -51,6 +57,9 @@ fn summary(page: &mut String, slos: &[SloHandle], guards: &[Guard]) {
         if now != State::Closed {
             wrong.push(format!("breaker {} is {}", guard.name(), state(now)));
         }
+    }
+    for guard in keyed.iter().filter(|guard| !guard.unwell.is_empty()) {
+        wrong.push(format!("breakers of guard {} that are not closed: {}", guard.name, guard.unwell.len()));
     }
     wrong.dedup();
     match wrong.as_slice() {
@@ -132,7 +141,7 @@ fn one_objective(
     windows.push(slo.meter.period());
     windows.sort_unstable();
     windows.dedup();
-    _ = writeln!(page, "    {:>12} {:>12} {:>12} {:>10}   budget is spent", "last", "good", "bad", "good");
+    _ = writeln!(page, "    {:>12} {:>12} {:>12} {:>10}   budget is spent", "last", "good", "bad", "share good");
     for window in windows {
         let reading = objective.reading(window);
         let (good, bad) = (reading.tally.good, reading.tally.bad);
@@ -175,11 +184,33 @@ fn one_objective(
 fn one_guard(page: &mut String, guard: &Guard) {
     _ = writeln!(page, "\nGuard {} (counts towards SLO {}): {}", guard.name(), guard.slo(), state(guard.state()));
     _ = writeln!(page, "  {}", guard.explain());
-    let notes = guard.core.recorder.notes();
+    calls(page, guard.in_flight(), &guard.core.recorder.notes());
+}
+
+fn one_keyed_guard(page: &mut String, guard: &KeyedShown) {
+    let KeyedShown { name, slo, keys, capacity, evicted, overflowed, unwell, .. } = guard;
+    let (keys, room) = (count(*keys as u64), count(*capacity as u64));
+    _ = writeln!(page, "\nGuard {name} (counts towards SLO {slo}): a breaker for each of {keys} keys, room for {room}");
+    for (key, now) in unwell.iter().take(KEYS) {
+        _ = writeln!(page, "  {name}/{key}: {}", state(*now));
+    }
+    match unwell.len().saturating_sub(KEYS) {
+        0 if unwell.is_empty() => page.push_str("  every breaker is closed\n"),
+        0 => {}
+        more => _ = writeln!(page, "  and {} more that are not closed", count(more as u64)),
+    }
+    if *evicted > 0 || *overflowed > 0 {
+        let (evicted, overflowed) = (count(*evicted), count(*overflowed));
+        _ = writeln!(page, "  keys forgotten to make room: {evicted}; calls that found no room: {overflowed}");
+    }
+    calls(page, guard.in_flight, &guard.refusals);
+}
+
+fn calls(page: &mut String, in_flight: u64, notes: &[u64]) {
     let refused = Reason::ALL.into_iter().map(|reason| (reason, notes[reason as usize])).filter(|(_, n)| *n > 0);
     let refused: Vec<String> = refused.map(|(reason, n)| format!("{} {}", count(n), reason_word(reason))).collect();
     let refused = if refused.is_empty() { "none".to_owned() } else { refused.join(", ") };
-    _ = writeln!(page, "  calls under way: {}; refused since the start: {refused}", count(guard.in_flight()));
+    _ = writeln!(page, "  calls under way: {}; refused since the start: {refused}", count(in_flight));
 }
 
 fn events(page: &mut String, plimsoll: &Plimsoll, now: Timestamp) {

@@ -34,7 +34,8 @@ impl Verdict {
 /// ([`Accounting::breaker`], what the callee showed of its health).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accounting {
-    verdicts: [Verdict; Outcome::COUNT],
+    /// By row; longer than needed, so that an index can be masked.
+    verdicts: [Verdict; 16],
     late_abandoned: Verdict,
 }
 
@@ -43,7 +44,7 @@ impl Accounting {
     /// (and counted apart); an abandoned call is excluded, unless it had already outlived the latency threshold: then
     /// it is bad.
     pub const fn sli() -> Self {
-        Self { verdicts: [Verdict::Bad; Outcome::COUNT], late_abandoned: Verdict::Bad }
+        Self { verdicts: [Verdict::Bad; 16], late_abandoned: Verdict::Bad }
             .with(Outcome::Success, Verdict::Good)
             .with(Outcome::Slow, Verdict::Good)
             .with(Outcome::Degraded, Verdict::Good)
@@ -82,7 +83,7 @@ impl Accounting {
     #[inline]
     pub(crate) const fn verdict_of(&self, row: Row, late: bool) -> Verdict {
         const ABANDONED: u8 = Outcome::Abandoned.row().0;
-        if late && row.0 == ABANDONED { self.late_abandoned } else { self.verdicts[row.0 as usize % Outcome::COUNT] }
+        if late && row.0 == ABANDONED { self.late_abandoned } else { self.verdicts[row.0 as usize % 16] }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::record::histogram::{self, BUCKETS};
 use crate::time::{Timestamp, nanos};
 use hdrhistogram::Histogram;
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 const LEVELS: u32 = 4;
@@ -32,7 +33,7 @@ struct Level {
 }
 
 /// The latencies seen over a window.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Latency {
     histogram: Histogram<u64>,
     coverage: f64,
@@ -62,7 +63,7 @@ impl Latency {
         self.coverage
     }
 
-    fn new(coverage: f64, buckets: impl Iterator<Item = u64>) -> Self {
+    pub(crate) fn new(coverage: f64, buckets: impl Iterator<Item = u64>) -> Self {
         // Bounds of its own: one that grows by itself does so for `record`, but a saturating one stays as small as it is.
         let mut histogram = Histogram::new_with_bounds(1, histogram::middle(BUCKETS - 1), 3)
             .unwrap_or_else(|_| unreachable!("three digits of 1 ns to 68 s are allowed"));
@@ -70,6 +71,14 @@ impl Latency {
             histogram.saturating_record_n(histogram::middle(bucket).max(1), n);
         }
         Self { histogram, coverage }
+    }
+}
+
+impl fmt::Debug for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, median, coverage) = (self.count(), self.quantile(0.5), self.coverage);
+        let latency = &mut f.debug_struct("Latency");
+        latency.field("count", &count).field("median", &median).field("coverage", &coverage).finish()
     }
 }
 
@@ -111,8 +120,9 @@ impl LatencyRing {
         let wanted = now.as_nanos().saturating_sub(nanos(window.length())).max(self.created.as_nanos());
         let level = self.levels.iter().find(|level| !level.evicted || level.earliest() <= wanted);
         let level = level.unwrap_or(&self.levels[self.levels.len() - 1]);
-        // The snapshot nearest to the window's beginning.
-        let tick = wanted.saturating_add(level.step / 2) / level.step;
+        // The snapshot nearest to the window's beginning; where that is also the ring's, the first one.
+        let young = wanted == self.created.as_nanos();
+        let tick = if young { 0 } else { wanted.saturating_add(level.step / 2) / level.step };
         let after = level.snapshots.partition_point(|(stamp, _)| *stamp <= tick);
         let base = level.snapshots.get(after.saturating_sub(1));
         let from = wanted.max(level.earliest());

@@ -56,7 +56,7 @@ impl fmt::Display for Window {
             .into_iter()
             .find(|(unit, _)| ms > 0 && ms.is_multiple_of(*unit))
             .map_or((ms, "ms"), |(unit, name)| (ms / unit, name));
-        write!(f, "{n}{unit}")
+        f.pad(&format!("{n}{unit}"))
     }
 }
 

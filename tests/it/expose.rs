@@ -1,18 +1,17 @@
 use crate::support::exposition::{Exposition, promtool};
-use metrics_exporter_prometheus::PrometheusBuilder;
 use plimsoll::{Breaker, ManualClock, Objective, Outcome, Plimsoll, Slo, SloHandle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-const COUNT: &str = "plimsoll_request_duration_seconds_count";
-const BUCKET: &str = "plimsoll_request_duration_seconds_bucket";
+pub(crate) const COUNT: &str = "plimsoll_request_duration_seconds_count";
+pub(crate) const BUCKET: &str = "plimsoll_request_duration_seconds_bucket";
 
-fn ms(n: u64) -> Duration {
+pub(crate) fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-fn declared(clock: &ManualClock) -> (Plimsoll, SloHandle) {
+pub(crate) fn declared(clock: &ManualClock) -> (Plimsoll, SloHandle) {
     let plimsoll = Plimsoll::with_clock(clock.clone());
     let slo = plimsoll.declare(Slo::new("checkout").success(99.9).latency(99.0, ms(30)).over_days(30)).unwrap();
     (plimsoll, slo)
@@ -55,6 +54,16 @@ fn every_series_is_there_at_zero_before_the_first_call() {
         ("declaration", &slo.declaration().declaration()),
     ];
     assert_eq!(read.value("plimsoll_slo_info", &info), 1.0);
+
+    // What is declared after a scrape is there in the next, among what was there before.
+    let late = plimsoll.declare(Slo::new("late").success(99.0)).unwrap();
+    late.guard().build().unwrap();
+    late.count(2, 1);
+    let read = Exposition::read(&plimsoll.render_own());
+    assert_eq!(read.value("plimsoll_slo_info", &info), 1.0);
+    assert_eq!(read.value(COUNT, &[("slo", "late")]), 3.0);
+    assert_eq!(read.value(COUNT, &[("slo", "checkout")]), 0.0);
+    assert_eq!(read.all("plimsoll_in_flight", &[]).count(), 3);
 }
 
 #[test]
@@ -99,12 +108,13 @@ fn the_changes_a_breaker_can_make_are_all_exported() {
 fn buckets_are_exact_at_the_thresholds() {
     let clock = ManualClock::new();
     let plimsoll = Plimsoll::with_clock(clock);
-    let odd = Duration::from_nanos(123_456_789);
-    let slo = Slo::new("exact").latency(99.0, odd).objective(Objective::latency(90.0, ms(100)).named("quick"));
-    let slo = plimsoll
-        .declare(slo.objective(Objective::latency(50.0, Duration::from_micros(20)).named("tiny")).reachable_alerts())
-        .unwrap();
-    for latency in [20_000, 20_001, 100_000_000, 100_000_001, 123_456_789, 123_456_790, 70_000_000_000] {
+    // One between two edges of the histogram, one that is an edge, one under any edge that is exported by default.
+    let thresholds = [("odd", 123_456_789), ("edge", 1 << 20), ("tiny", 20_000), ("quick", 100_000_000)];
+    let slo = thresholds.into_iter().fold(Slo::new("exact").reachable_alerts(), |slo, (name, nanos)| {
+        slo.objective(Objective::latency(90.0, Duration::from_nanos(nanos)).named(name))
+    });
+    let slo = plimsoll.declare(slo).unwrap();
+    for latency in thresholds.into_iter().flat_map(|(_, t)| [t, t + 1]).chain([70_000_000_000]) {
         slo.record(Outcome::Success, Duration::from_nanos(latency));
         slo.record(Outcome::FAILURE, Duration::from_nanos(latency));
     }
@@ -112,12 +122,34 @@ fn buckets_are_exact_at_the_thresholds() {
     promtool(&text);
     let read = Exposition::read(&text);
     let at = |le| read.value(BUCKET, &[("slo", "exact"), ("le", le)]);
-    assert_eq!(
-        [at("2e-05"), at("0.1"), at("0.123456789"), at("1.0"), at("10.0"), at("+Inf")],
-        [2.0, 6.0, 10.0, 12.0, 12.0, 14.0]
-    );
+    assert_eq!([at("2e-05"), at("0.001048576"), at("0.1"), at("0.123456789")], [2.0, 6.0, 10.0, 14.0]);
+    assert_eq!([at("1.0"), at("10.0"), at("+Inf")], [16.0, 16.0, 18.0]);
     let sum = read.value("plimsoll_request_duration_seconds_sum", &[("slo", "exact")]);
-    assert!((sum - 2.0 * 70.446_953_580).abs() < 1e-6, "{sum}");
+    assert!((sum - 2.0 * 70.449_050_734).abs() < 1e-6, "{sum}");
+}
+
+/// Only where answers are streamed is there a first byte to speak of.
+#[cfg(feature = "http")]
+#[tokio::test]
+async fn first_bytes_are_shown_where_they_are_expected() {
+    use axum::{Router, body::Body, http::Request, routing::get};
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    const FIRST: &str = "plimsoll_first_byte_seconds_count";
+    let (plimsoll, slo) = declared(&ManualClock::new());
+    plimsoll.declare(Slo::new("job").success(99.0)).unwrap().guard().build().unwrap();
+    assert_eq!(Exposition::read(&plimsoll.render_own()).all(FIRST, &[]).count(), 0);
+    let app = Router::new().route("/", get(|| async { "paid" })).layer(slo.guard().http().unwrap());
+    let read = || Exposition::read(&plimsoll.render_own());
+    assert_eq!(read().value(FIRST, &[("slo", "checkout")]), 0.0);
+    let answer = app.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "paid");
+    let text = plimsoll.render_own();
+    promtool(&text);
+    let read = Exposition::read(&text);
+    assert_eq!((read.value(FIRST, &[("slo", "checkout")]), agrees(&read)), (1.0, 1));
+    assert_eq!(read.all(FIRST, &[]).count(), 1);
 }
 
 #[test]
@@ -144,7 +176,7 @@ fn the_burn_is_what_the_process_says_and_zero_without_evidence() {
 }
 
 /// What holds in every exposition, at any time: panics if it does not. Gives the number of calls.
-fn agrees(read: &Exposition) -> u64 {
+pub(crate) fn agrees(read: &Exposition) -> u64 {
     let calls = read.sum("plimsoll_outcomes_total", &[("slo", "checkout")]);
     assert_eq!(read.value(COUNT, &[("slo", "checkout")]), calls);
     for objective in ["success", "latency"] {
@@ -162,10 +194,10 @@ fn agrees(read: &Exposition) -> u64 {
 }
 
 /// How many calls each caller makes at most.
-const CALLS: usize = 200_000;
+pub(crate) const CALLS: usize = 200_000;
 
 /// Calls of all lengths and ends through a guard, on two threads, while `look` looks; it is told how many ended.
-fn while_calls_go_on(clock: &ManualClock, slo: SloHandle, look: impl FnOnce(&dyn Fn() -> u64)) {
+pub(crate) fn while_calls_go_on(clock: &ManualClock, slo: SloHandle, look: impl FnOnce(&dyn Fn() -> u64)) {
     let guard = slo.guard().build().unwrap();
     let (done, ended) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let callers = [0_u64, 1].map(|seed| {
@@ -222,138 +254,6 @@ fn every_scrape_adds_up_while_calls_go_on() {
     // At rest the bound that is a threshold counts exactly the calls that the cells have within it, too.
     let within = read.value(BUCKET, &[("slo", "checkout"), ("le", "0.03")]);
     assert!(within > 0.0 && within < calls as f64);
-}
-
-#[test]
-fn what_is_published_is_what_is_rendered() {
-    let clock = ManualClock::new();
-    let (plimsoll, slo) = declared(&clock);
-    let exporter = plimsoll.prometheus_builder().build_recorder();
-    while_calls_go_on(&clock, slo, |ended| {
-        for _ in 0..20 {
-            let least = (ended() + 500).min(2 * CALLS as u64);
-            while ended() < least {
-                std::thread::yield_now();
-            }
-            metrics::with_local_recorder(&exporter, || plimsoll.publish());
-            agrees(&Exposition::read(&exporter.handle().render()));
-        }
-    });
-    // An SLO and a guard that came later, and refusals.
-    let late = plimsoll.declare(Slo::new("late").latency(99.0, ms(30))).unwrap();
-    let refusing = late.guard().breaker(Breaker::default()).build().unwrap();
-    refusing.force_open();
-    assert!(refusing.admit().is_err());
-    metrics::with_local_recorder(&exporter, || plimsoll.publish());
-    let text = exporter.handle().render();
-    promtool(&text);
-    let (published, rendered) = (Exposition::read(&text), Exposition::read(&plimsoll.render_own()));
-    agrees(&published);
-    assert_eq!(published.kinds, rendered.kinds);
-    let plain = |read: &Exposition| {
-        let mut samples = read.samples.clone();
-        // The exporter writes `1` where Prometheus 3 writes `1.0`; and sums of samples are only about right.
-        samples.retain(|(name, labels), _| !name.ends_with("_sum") && !labels.contains_key("le"));
-        let buckets = read.all(BUCKET, &[]).map(|((name, labels), value)| {
-            let mut labels = labels.clone();
-            let bound: f64 = labels["le"].parse().unwrap();
-            labels.insert("le".to_owned(), bound.to_string());
-            ((name.clone(), labels), value)
-        });
-        samples.extend(buckets.collect::<Vec<_>>());
-        samples
-    };
-    let (published_series, rendered_series) = (plain(&published), plain(&rendered));
-    for (series, value) in &rendered_series {
-        assert_eq!(published_series.get(series), Some(value), "{series:?}");
-    }
-    assert_eq!(published_series.len(), rendered_series.len());
-}
-
-#[test]
-fn the_published_sum_is_right_to_the_width_of_a_bucket() {
-    let (plimsoll, slo) = declared(&ManualClock::new());
-    let exporter = plimsoll.prometheus_builder().build_recorder();
-    let mut sum = 0.0;
-    for round in 1..=50 {
-        for latency in [ms(round), ms(7 * round), Duration::from_micros(130 * round), Duration::from_secs(round)] {
-            slo.record(Outcome::Success, latency);
-            sum += latency.as_secs_f64();
-        }
-        metrics::with_local_recorder(&exporter, || plimsoll.publish());
-        let read = Exposition::read(&exporter.handle().render());
-        let published = read.value("plimsoll_request_duration_seconds_sum", &[("slo", "checkout")]);
-        assert!((published / sum - 1.0).abs() < 0.032, "{published} for {sum}");
-    }
-}
-
-/// Counts what is asked of it, and forgets the rest.
-#[derive(Default)]
-struct Registrations(AtomicUsize);
-
-impl metrics::Recorder for Registrations {
-    fn describe_counter(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
-    fn describe_gauge(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
-    fn describe_histogram(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
-
-    fn register_counter(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Counter {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        metrics::Counter::noop()
-    }
-
-    fn register_gauge(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        metrics::Gauge::noop()
-    }
-
-    fn register_histogram(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Histogram {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        metrics::Histogram::noop()
-    }
-}
-
-#[test]
-fn handles_are_asked_for_once_and_anew_for_another_recorder() {
-    let clock = ManualClock::new();
-    let (plimsoll, slo) = declared(&clock);
-    slo.count(5, 0);
-    // Before any recorder is installed: what is published now must not be lost.
-    plimsoll.publish();
-    let recorder = Registrations::default();
-    let asked = || {
-        metrics::with_local_recorder(&recorder, || plimsoll.publish());
-        recorder.0.load(Ordering::Relaxed)
-    };
-    let first = asked();
-    assert!(first > 40);
-    assert_eq!(asked(), first);
-    plimsoll.declare(Slo::new("second").success(99.0)).unwrap();
-    let second = asked();
-    assert!(second > first);
-    assert_eq!(asked(), second);
-    let exporter = plimsoll.prometheus_builder().build_recorder();
-    metrics::with_local_recorder(&exporter, || plimsoll.publish());
-    let read = Exposition::read(&exporter.handle().render());
-    assert_eq!(read.value(COUNT, &[("slo", "checkout")]), 5.0);
-}
-
-#[test]
-fn the_users_own_metrics_come_first_and_nothing_comes_twice() {
-    let clock = ManualClock::new();
-    let (plimsoll, slo) = declared(&clock);
-    let exporter = PrometheusBuilder::new().build_recorder();
-    metrics::with_local_recorder(&exporter, || {
-        metrics::describe_counter!("shop_carts_total", "Carts.");
-        metrics::counter!("shop_carts_total").increment(3);
-        plimsoll.publish();
-    });
-    slo.count(7, 0);
-    let text = plimsoll.render(&exporter.handle());
-    promtool(&text);
-    let read = Exposition::read(&text);
-    assert_eq!(read.value("shop_carts_total", &[]), 3.0);
-    assert_eq!(read.value(COUNT, &[("slo", "checkout")]), 7.0, "rendered now, not when it was published");
-    assert!(text.find("shop_carts_total") < text.find("plimsoll_"));
 }
 
 #[test]

@@ -3,22 +3,44 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod alert;
+#[cfg(feature = "http")]
+mod body;
 mod breaker_faults;
 mod breaker_modes;
 mod breaker_outage;
 mod budget;
+#[cfg(feature = "http")]
+mod clients;
 mod declare;
 mod declare_refused;
+#[cfg(feature = "axum")]
+mod examples;
 #[cfg(feature = "prometheus")]
 mod expose;
+#[cfg(feature = "tower")]
+mod fallback;
+#[cfg(feature = "tower")]
+mod harness;
+#[cfg(feature = "http")]
+mod http;
+mod keyed;
+#[cfg(feature = "tower")]
+mod layer;
+mod naive_breaker;
 mod ops;
 #[cfg(feature = "axum")]
 mod prometheus;
+mod property_breaker;
+mod property_windows;
+#[cfg(feature = "prometheus")]
+mod publish;
 mod quantiles;
 mod recording;
 mod rig;
 mod slo_math;
 mod smoke;
+#[cfg(feature = "axum")]
+mod storefront;
 #[cfg(feature = "prometheus")]
 mod support;
 mod tidy;

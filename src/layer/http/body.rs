@@ -96,10 +96,9 @@ impl Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
-        // A permit that is dropped knows by itself whether the thread unwinds.
-        if let Some(permit) = self.permit.take()
-            && (self.left == Some(0) || self.outcome != Outcome::Success)
-            && !std::thread::panicking()
+        // Otherwise the permit is dropped, and knows by itself whether the thread unwinds.
+        if (self.left == Some(0) || self.outcome != Outcome::Success)
+            && let Some(permit) = self.permit.take()
         {
             permit.finish(self.outcome);
         }
