@@ -12,8 +12,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use axum::routing::get;
-use common::measure::{machine, middle};
-use common::{counted, measuring, slo};
+use common::measure::middle;
+use common::{caption, counted, measuring, slo};
 use http_body_util::Limited;
 use plimsoll::{Breaker, Guard, Outcome, Plimsoll};
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ type Round = [f64; 4];
 
 fn main() {
     let (rounds, share) = if measuring() { (9, 1.0) } else { (1, 0.02) };
-    let machine = machine();
+    let caption = caption(rounds);
     let layer = slo(&Plimsoll::new(), "shop").guard().breaker(Breaker::default()).http().expect("a guard that works");
     let guard = layer.guard();
     let plain = || Router::new().route("/checkout", get(|| async { BODY }));
@@ -68,7 +68,7 @@ fn main() {
         }
     }
     check(guard, answered);
-    print(&machine, rate, &servers.map(|(name, _)| name), &measured);
+    print(&caption, rate, &servers.map(|(name, _)| name), &measured);
 }
 
 fn wrapped(response: Response<Body>) -> Response<Limited<Body>> {
@@ -82,7 +82,7 @@ fn check(guard: Guard, at_least: u64) {
     assert_eq!(others, 0, "requests that did not succeed");
 }
 
-fn print(machine: &str, rate: f64, names: &[&str], measured: &[Vec<Round>]) {
+fn print(caption: &str, rate: f64, names: &[&str], measured: &[Vec<Round>]) {
     println!(
         "{machine}; median of {} interleaved rounds; open loop at {rate:.0} requests a second\n",
         measured[0].len()
