@@ -139,7 +139,7 @@ fn writers(rounds: usize) {
         }
     }
     assert_eq!(counted(&guard, Outcome::Success) - before, made, "calls of which not all were counted");
-    println!("\n| a writer, while | call, median | p99.99 | slowest in a ms, median | of the loop's | mark |");
+    println!("\n| a writer, while | call, median | p99.99 | slowest in a ms, median | of the loop's | mark of that |");
     println!("|---|---:|---:|---:|---:|---|");
     for ((name, _), own) in others.iter().zip(&measured) {
         let column = |n: usize| middle(own.iter().map(|slowest| slowest[n]));

@@ -1,8 +1,8 @@
 //! Times that mean something on a machine with other things to do.
 //!
-//! Work is done in batches of some microseconds, each timed by itself. A batch in which the thread was taken off its core
-//! is an outlier, and the median does not see it. With several threads only those batches count during which all of them
-//! were running: else a lock that nobody else was there to hold would look cheap.
+//! Work is done in batches of some microseconds, each timed by itself. Batches in which a thread was taken off its core
+//! are few and far longer than the rest; the longest and the shortest tenth are left out. With several threads only those
+//! batches count during which all of them were running: else a lock that nobody else was there to hold would look cheap.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,8 +16,9 @@ const BATCH: Duration = Duration::from_micros(15);
 /// Batches that a median should stand on.
 const ENOUGH: usize = 100;
 const MOST: usize = 20_000;
-/// A batch longer than so many times its thread's median was interrupted.
-const INTERRUPTED: u64 = 3;
+/// A batch so much longer than its thread's median was interrupted, in nanoseconds: other threads' turns on a core are
+/// longer, waiting for a lock is shorter.
+const INTERRUPTED: u64 = 500_000;
 
 /// Nanoseconds an operation, and how many batches that stands on.
 #[derive(Clone, Copy, Debug)]
@@ -92,8 +93,9 @@ fn once(threads: usize, batch: u64, budget: Duration, make: &(dyn Fn(usize) -> W
     let mut durations: Vec<u64> = logs.iter().enumerate().flat_map(|(i, log)| undisturbed(i, log, &logs)).collect();
     durations.sort_unstable();
     let batches = durations.len();
-    let usual = match durations.get(batches / 2) {
-        Some(usual) if batches >= ENOUGH / 10 => *usual as f64,
+    let middle = &durations[batches / 10..batches - batches / 10];
+    let usual = match middle.len() {
+        n if batches >= ENOUGH / 10 => middle.iter().sum::<u64>() as f64 / n as f64,
         // They put each other to sleep, as some locks do: that is their price, so it is the plain average.
         _ => {
             let all = logs.iter().flatten();
@@ -120,7 +122,7 @@ fn undisturbed<'a>(
 fn ran(log: &[(u64, u64)], usual: u64, from: u64, to: u64) -> bool {
     let inside = log.first().is_some_and(|first| first.0 <= from) && log.last().is_some_and(|last| last.1 >= to);
     let begin = log.partition_point(|batch| batch.1 <= from);
-    inside && log[begin..].iter().take_while(|batch| batch.0 < to).all(|batch| batch.1 - batch.0 <= INTERRUPTED * usual)
+    inside && log[begin..].iter().take_while(|batch| batch.0 < to).all(|batch| batch.1 - batch.0 <= usual + INTERRUPTED)
 }
 
 fn median(log: &[(u64, u64)]) -> u64 {
@@ -129,11 +131,13 @@ fn median(log: &[(u64, u64)]) -> u64 {
     lengths.get(lengths.len() / 2).copied().unwrap_or(0)
 }
 
-/// The middle of some measurements, and how far the middle half of them spreads, as a ratio of it.
+/// The middle of some measurements, how far the middle half of them spreads, as a ratio of it, and the extremes.
 #[derive(Clone, Copy, Debug)]
 pub struct Middle {
     pub value: f64,
     pub spread: f64,
+    pub least: f64,
+    pub most: f64,
 }
 
 /// [`Middle`] of `values`.
@@ -143,7 +147,7 @@ pub fn middle(values: impl IntoIterator<Item = f64>) -> Middle {
     let at = |q: f64| {
         sorted.get((q * (sorted.len().saturating_sub(1)) as f64).round() as usize).copied().unwrap_or(f64::NAN)
     };
-    Middle { value: at(0.5), spread: (at(0.75) - at(0.25)) / at(0.5) / 2.0 }
+    Middle { value: at(0.5), spread: (at(0.75) - at(0.25)) / at(0.5) / 2.0, least: at(0.0), most: at(1.0) }
 }
 
 /// The name and the processor of this machine, for a table's caption.

@@ -142,7 +142,8 @@ fn judged(what: &str, value: f64, limit: f64) -> String {
 }
 
 fn shown(of: Middle) -> String {
-    format!("{:.1} ± {:.0} %", of.value, of.spread * 100.0)
+    let range = if of.most > 1.5 * of.least { format!(" ({:.0} … {:.0})", of.least, of.most) } else { String::new() };
+    format!("{:.1} ± {:.0} %{range}", of.value, of.spread * 100.0)
 }
 
 /// Round by round, for both were measured in the same.

@@ -1,8 +1,8 @@
 //! A row of the table: a name, the work of each thread, and what it is held to.
 
 use crate::common::measure::Work;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
 
 /// What a row may cost.

@@ -53,7 +53,8 @@ pub fn recloser_breaker() -> recloser::Recloser {
 pub fn failsafe_breaker() -> impl CircuitBreaker + Send + Sync + 'static {
     // Its default policy, but for the time it stays open.
     let backoff = failsafe::backoff::constant(HOUR);
-    let rate = failsafe::failure_policy::success_rate_over_time_window(0.8, 5, Duration::from_secs(30), backoff.clone());
+    let rate =
+        failsafe::failure_policy::success_rate_over_time_window(0.8, 5, Duration::from_secs(30), backoff.clone());
     let policy = rate.or_else(failsafe::failure_policy::consecutive_failures(5, backoff));
     failsafe::Config::new().failure_policy(policy).build()
 }
