@@ -31,6 +31,8 @@ const FORCED_OPEN: u64 = 4;
 const FORCED_CLOSED: u64 = 5;
 const WOULD_BE_OPEN: u64 = 6;
 const STATE: u64 = 0b111;
+/// Results after which a judgement is looked at again at the latest.
+const MOST_SLACK: i64 = 1 << 40;
 /// What the shares of a ramp are summed in. A power of two, so that the sum may wrap.
 const WHOLE: u64 = 1 << 32;
 
@@ -255,11 +257,13 @@ impl Gate {
     /// Trips if the evidence is there, unless another thread is about it.
     fn judge(&self, now: Timestamp) {
         let Some(mut control) = self.control.try_lock() else { return };
-        let consecutive = self.hot.consecutive.load(Ordering::Relaxed);
+        let (consecutive, before) =
+            (self.hot.consecutive.load(Ordering::Relaxed), self.hot.slack.load(Ordering::Relaxed));
         let transition = match control.judge(self.recorder, consecutive, now) {
             Ok(transition) => Some(transition),
             Err(slack) => {
-                self.hot.slack.store(slack, Ordering::Relaxed);
+                // Added to, not stored: what others took off meanwhile stays off, whether the judgement saw it or not.
+                self.hot.slack.fetch_add(slack.min(MOST_SLACK) - before, Ordering::Relaxed);
                 None
             }
         };

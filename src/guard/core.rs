@@ -114,7 +114,7 @@ impl GuardCore {
 
     /// Lets a call in, or not. Of the refusal only the reason is counted yet: a fallback may answer it.
     #[cfg(feature = "tower")]
-    #[inline]
+    #[inline(always)] // see `admit`
     pub(crate) fn admit_or_fall_back(&'static self) -> Result<Permit, Refusal> {
         let ticks = self.clock.ticks();
         let ticket = match self.pass(ticks) {

@@ -1,6 +1,8 @@
 //! Reading what was counted: sums over all shards, shard by shard, for that is how they lie in memory.
 
-use super::{HISTOGRAM, Lane, Mapping, NOTED, NOTES, PAD, Recorder, SUM, Shard, UNTIMED, histogram};
+use super::{HISTOGRAM, Lane, Mapping, NOTED, NOTES, PAD, Recorder, Shard, histogram};
+#[cfg(any(feature = "metrics", plimsoll_loom))]
+use super::{SUM, UNTIMED};
 use crate::outcome::Outcome;
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::nanos;

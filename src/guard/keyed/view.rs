@@ -24,6 +24,7 @@ pub(crate) struct KeyedShown {
     pub(crate) evicted: u64,
     pub(crate) overflowed: u64,
     /// Keys by the state of their breaker.
+    #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "only the exposition shows them"))]
     pub(crate) states: [u64; State::ALL.len()],
     #[cfg(feature = "metrics")]
     pub(crate) transitions: Vec<(State, State, u64)>,
