@@ -73,7 +73,7 @@ fn a_call_through_a_warm_guard_allocates_nothing() {
         .slow_ratio(0.9, Duration::from_secs(2))
         .age_in_flight(Duration::from_secs(5), 50)
         .open_for(Duration::from_secs(86_400), Duration::from_secs(86_400))
-        .slo_burn(1_000.0);
+        .slo_burn(999.0);
     let guard = slo.guard().breaker(breaker).build().unwrap();
     let step = Duration::from_millis(7);
     let call = |outcome: Outcome| {
@@ -166,7 +166,7 @@ fn a_call_through_a_layer_allocates_nothing() {
     let plimsoll = Plimsoll::with_clock(ManualClock::new());
     let slo = plimsoll.declare(Slo::new("shop").success(99.9)).unwrap();
     // One in eight fails below: no trip but that of the burn would mind.
-    let guard = |name: &str| slo.guard().named(name).breaker(Breaker::default().slo_burn(1_000.0));
+    let guard = |name: &str| slo.guard().named(name).breaker(Breaker::default().slo_burn(999.0));
     let answer = |_: Request<()>| ready(Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"paid")))));
     let same = |n: u32| ready(if n % 8 < 7 { Ok(n) } else { Err(n) });
 
