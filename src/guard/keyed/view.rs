@@ -24,6 +24,7 @@ pub(crate) struct KeyedShown {
     pub(crate) evicted: u64,
     pub(crate) overflowed: u64,
     /// Keys by the state of their breaker.
+    #[cfg(feature = "metrics")]
     pub(crate) states: [u64; State::ALL.len()],
     #[cfg(feature = "metrics")]
     pub(crate) transitions: Vec<(State, State, u64)>,
@@ -47,10 +48,13 @@ impl<K: Key> KeyedView for Pool<K> {
 
     fn show(&self, now: Timestamp) -> KeyedShown {
         let slots = self.slots();
-        let (mut states, mut unwell) = ([0; State::ALL.len()], Vec::new());
+        #[cfg(feature = "metrics")]
+        let mut states = [0; State::ALL.len()];
+        let mut unwell = Vec::new();
         for slot in slots.iter().copied().chain([self.others()]) {
             // A breaker that is closed stays so by itself.
             let state = if slot.is_restless() { slot.state(now) } else { State::Closed };
+            #[cfg(feature = "metrics")]
             if slot.index < self.capacity() {
                 states[state as usize] += 1;
             }
@@ -65,6 +69,7 @@ impl<K: Key> KeyedView for Pool<K> {
             keys: slots.len(),
             evicted: self.evicted(),
             overflowed: self.overflowed(),
+            #[cfg(feature = "metrics")]
             states,
             #[cfg(feature = "metrics")]
             transitions: self.shared().transitions(),
