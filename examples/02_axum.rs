@@ -29,8 +29,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let app = Router::new()
         .route("/search", get(handler))
-        // Guards the routes above it. 5xx is bad; a body that streams counts when it has ended.
-        .layer(search.guard().http()?)
+        // Guards the routes above it, and not what is found nowhere, as `.layer(…)` would. 5xx is bad; a body that
+        // streams counts when it has ended.
+        .route_layer(search.guard().http()?)
         // Not guarded: /metrics, /slo, /livez, /readyz.
         .merge(plimsoll::ops::router(&plimsoll));
 

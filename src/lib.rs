@@ -79,7 +79,8 @@
 //! With the `tower` feature a guard can answer while its breaker refuses: by a handler
 //! ([`fallback`](GuardBuilder::fallback)), by a value ([`fallback_value`](GuardBuilder::fallback_value)), or by the last good
 //! answer to the same key ([`stale`](GuardBuilder::stale)); and on failure too, with `also_on_failure()`. Such answers are
-//! *degraded*: good for the SLI, and counted apart.
+//! *degraded*: good for the SLI, and counted apart. For the SLO of a dependency say that they are not, if it shall stay
+//! honest while a cache answers: `.accounting(Accounting::sli().with(Outcome::Degraded, Verdict::Bad))`.
 //!
 //! # What counts as what
 //!
@@ -106,7 +107,7 @@
 //! let burn = checkout.burn_rate(Window::hours(1))?; // 1 would spend the budget exactly over the period
 //! assert_eq!((burn.value, burn.events), (3.0, 10_000));
 //! assert_eq!(checkout.budget().bad_events_left, -20);
-//! assert!(checkout.latency(Window::minutes(5)).quantile(0.99).is_some());
+//! assert_eq!(checkout.latency(Window::minutes(5)).quantile(0.99), None); // nothing that took time was counted yet
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -180,6 +181,10 @@ mod slo;
 mod sync;
 mod time;
 mod window;
+
+#[cfg(plimsoll_loom)]
+#[doc(hidden)]
+pub mod __loom;
 
 pub use alert::{AlertState, AlertStatus, Alerts, Edge, Transition};
 pub use breaker::{Breaker, Reason, Rejection, State, Why};

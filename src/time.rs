@@ -95,6 +95,7 @@ impl Clock {
     }
 
     /// What time that was.
+    #[inline]
     pub(crate) fn at(&self, ticks: Ticks) -> Timestamp {
         match &self.0 {
             Source::Counter { clock, origin } => Timestamp(START + clock.delta_as_nanos(*origin, ticks.0)),

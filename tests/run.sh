@@ -3,7 +3,7 @@
 #
 #   tests/run.sh          all checks, well inside an hour on two cores from a cold start
 #   tests/run.sh --quick  formatting, lints and tests with default features
-#   tests/run.sh --soak   all checks, then long random histories (PROPTEST_CASES=20000)
+#   tests/run.sh --soak   all checks, then long random histories (PROPTEST_CASES=2000)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -56,7 +56,8 @@ done
 step "examples"
 cargo build --quiet --release --examples
 
-step "tests, every feature"
+# All targets: the benches too, each of them tried once, with its counts held against the calls it made.
+step "tests and benches, every feature"
 cargo test --all-features --all-targets 2>&1 | grep -v '^test .* ok$'
 
 step "tests, no feature"
@@ -65,6 +66,9 @@ cargo test -p plimsoll --no-default-features --lib --test it --test alloc 2>&1 |
 step "documentation and its examples"
 cargo test --quiet --all-features --doc
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --all-features --no-deps
+
+step "instructions a call, under callgrind (benches/README.md says how to update them)"
+cargo bench --quiet --bench instructions
 
 step "loom"
 RUSTFLAGS="--cfg plimsoll_loom" CARGO_TARGET_DIR=target/loom cargo test -p plimsoll --release --no-default-features --test loom
@@ -78,7 +82,7 @@ fi
 
 if [ "$mode" = --soak ]; then
     step "soak"
-    PROPTEST_CASES=20000 cargo test --release --all-features --test it -- --nocapture property
+    PROPTEST_CASES=2000 cargo test --release --all-features --test it -- --nocapture property
 fi
 
 step "done"

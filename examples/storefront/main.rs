@@ -26,6 +26,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use story::{Act, Script};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch;
 use world::World;
 
 #[tokio::main]
@@ -61,17 +62,14 @@ async fn run(args: Args) -> Result<bool, axum::BoxError> {
     let mut screen = Screen::new(script, args.json);
     screen.lines(&format!("\n{}\n\n", world.introduction(&args)));
     let start = world.plimsoll.clock().now();
-    let mut teller = Teller { world: &world, script, start, screen, view: view::View::default(), events };
+    let interrupted = interruption();
+    let mut teller = Teller { world: &world, script, start, screen, view: view::View::default(), events, interrupted };
 
     tokio::spawn(world.load.clone().run(args.rate));
-    let interrupted = teller.tell(Some(Act::Over)).await?;
+    teller.tell(Some(Act::Over)).await;
+    let interrupted = *teller.interrupted.borrow();
     if interrupted {
         teller.say(Voice::Note, "Interrupted: this is how far it came.");
-        // Whoever asks twice will not wait for the last answers.
-        tokio::spawn(async {
-            _ = tokio::signal::ctrl_c().await;
-            std::process::exit(130);
-        });
     }
     world.settle().await;
     teller.catch_up();
@@ -91,10 +89,24 @@ async fn run(args: Args) -> Result<bool, axum::BoxError> {
     if args.serve && !interrupted {
         teller.screen.lines(&format!("\n  Going on until Ctrl-C: {}/slo\n", world.url));
         tokio::spawn(world.load.clone().run(args.rate));
-        teller.tell(None).await?;
+        teller.tell(None).await;
         teller.screen.close();
     }
     Ok(agreed)
+}
+
+/// Becomes true at Ctrl-C. A second one ends it all: whoever asks twice will not wait for the last answers.
+fn interruption() -> watch::Receiver<bool> {
+    let (tell, interrupted) = watch::channel(false);
+    tokio::spawn(async move {
+        _ = tokio::signal::ctrl_c().await;
+        _ = tell.send(true);
+        // Some that pass a signal on send it twice.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        _ = tokio::signal::ctrl_c().await;
+        std::process::exit(130);
+    });
+    interrupted
 }
 
 /// Who tells the story: switches the scenes, and says what happens.
@@ -105,14 +117,14 @@ struct Teller<'a> {
     screen: Screen,
     view: view::View,
     events: UnboundedReceiver<Event>,
+    interrupted: watch::Receiver<bool>,
 }
 
 impl Teller<'_> {
-    /// Goes on until an act begins, or for ever; whether it was interrupted.
-    async fn tell(&mut self, until: Option<Act>) -> std::io::Result<bool> {
+    /// Goes on until an act begins, or for ever, unless it is interrupted.
+    async fn tell(&mut self, until: Option<Act>) {
+        let mut interrupted = self.interrupted.clone();
         let mut frames = tokio::time::interval(Duration::from_millis(200));
-        let interrupt = tokio::signal::ctrl_c();
-        tokio::pin!(interrupt);
         let mut act = until.is_none().then_some(Act::Over);
         loop {
             let now = self.script.act(self.at());
@@ -121,7 +133,7 @@ impl Teller<'_> {
                 self.world.set_broken(now == Act::Broken);
                 self.say(Voice::Story, now.opening());
                 if act == until {
-                    return Ok(false);
+                    return;
                 }
             }
             let next = self.script.next(self.at());
@@ -132,7 +144,7 @@ impl Teller<'_> {
                     self.screen.show(snapshot);
                 }
                 Some(event) = self.events.recv() => self.report(&event),
-                interrupted = &mut interrupt => return interrupted.map(|()| true),
+                _ = interrupted.wait_for(|interrupted| *interrupted) => return,
                 () = tokio::time::sleep(next) => {}
             }
         }

@@ -117,7 +117,6 @@ impl Screen {
         self.last = None;
         if self.live {
             self.repaint(&[], &[]);
-            self.write("\x1b[?25h");
         }
     }
 
@@ -146,7 +145,7 @@ impl Screen {
                 text.push_str(line);
                 text.push('\n');
             }
-            text.push_str("\x1b[?7h");
+            text.push_str("\x1b[?7h\x1b[?25h");
         }
         self.panel = panel.len();
         self.write(&text);

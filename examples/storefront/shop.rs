@@ -2,10 +2,11 @@
 
 use crate::payments::NUMBER;
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderName, Request, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use axum::response::{IntoResponse, Response as Answer};
-use axum::routing::post;
+use axum::routing::any;
 use axum::{BoxError, Router};
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -43,9 +44,9 @@ where
         Self { payments, payments_url: payments_url.into(), visitors: Arc::default() }
     }
 
-    /// `POST /checkout?customer=N`.
+    /// `/checkout?customer=N`.
     pub fn routes(&self) -> Router {
-        Router::new().route("/checkout", post(checkout::<S, B>)).with_state(self.clone())
+        Router::new().route("/checkout", any(checkout::<S, B>)).with_state(self.clone())
     }
 
     /// Checkouts that the load generator did not send: somebody else was curious.
@@ -54,7 +55,11 @@ where
     }
 }
 
-async fn checkout<S, B>(State(shop): State<Shop<S>>, Query(who): Query<Who>, headers: HeaderMap) -> Answer
+async fn checkout<S, B>(
+    State(shop): State<Shop<S>>,
+    who: Result<Query<Who>, QueryRejection>,
+    headers: HeaderMap,
+) -> Answer
 where
     S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
     S::Future: Send,
@@ -62,16 +67,13 @@ where
     B: axum::body::HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let number = headers.get(NUMBER);
-    if number.is_none() {
-        shop.visitors.fetch_add(1, Ordering::Relaxed);
-    }
-    let uri = format!("{}/methods/{}", shop.payments_url, who.customer);
-    let mut question = Request::get(uri);
-    if let Some(number) = number {
-        question = question.header(NUMBER, number);
-    }
-    let Ok(question) = question.body(Body::empty()) else {
+    // A visitor gets a number that no customer has.
+    let number = headers.get(NUMBER).cloned();
+    let number =
+        number.unwrap_or_else(|| HeaderValue::from(u64::MAX / 2 + shop.visitors.fetch_add(1, Ordering::Relaxed)));
+    let customer = who.map_or(0, |Query(who)| who.customer);
+    let uri = format!("{}/methods/{customer}", shop.payments_url);
+    let Ok(question) = Request::get(uri).header(NUMBER, number).body(Body::empty()) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
     match ask(shop.payments, question).await {

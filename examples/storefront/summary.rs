@@ -165,6 +165,9 @@ impl fmt::Display for Summary {
         }
         let ratio = (share(self.good, self.requests), share(without.good, without.requests));
         writeln!(f, "  {:<20} {:>15.2} % {:>10.2} %", "success", ratio.0, ratio.1)?;
+        let kept = |budget: f64| if budget >= 0.0 { "kept" } else { "broken" };
+        let promise = (kept(self.budget_remaining), kept(without.budget_remaining));
+        writeln!(f, "  {:<20} {:>17} {:>12}", "promise of 99.5 %", promise.0, promise.1)?;
         let budget = (spent(self.budget_remaining), spent(without.budget_remaining));
         writeln!(f, "  {:<20} {:>17} {:>12}", "error budget spent", budget.0, budget.1)?;
         writeln!(f)?;

@@ -74,8 +74,8 @@ impl World {
         // Both shops are measured alike: a guard without a breaker only counts.
         let shops = [plimsoll.declare(promise("checkout"))?, plimsoll.declare(promise("checkout_unguarded"))?];
         let visitors = [guarded.visitors(), unguarded.visitors()];
-        let front = guarded.routes().layer(shops[0].guard().http()?).merge(plimsoll::ops::router(&plimsoll));
-        let back = unguarded.routes().layer(shops[1].guard().http()?);
+        let front = guarded.routes().route_layer(shops[0].guard().http()?).merge(plimsoll::ops::router(&plimsoll));
+        let back = unguarded.routes().route_layer(shops[1].guard().http()?);
         let url = serve(args.port, front).await?;
         let load = Load::new(clock, [url.clone(), serve(0, back).await?]);
         Ok(Self { shops, payments, payments_guard, load, url, visitors, plimsoll })
@@ -86,7 +86,7 @@ impl World {
         let Args { rate, seconds, .. } = args;
         format!(
             "  storefront: {rate} checkouts a second at each of two shops, for {seconds} seconds\n\n  \
-             status   {0}/slo\n  metrics  {0}/metrics\n  checkout curl -X POST '{0}/checkout?customer=7'",
+             status   {0}/slo\n  metrics  {0}/metrics\n  checkout {0}/checkout?customer=7",
             self.url
         )
     }
@@ -117,15 +117,17 @@ impl World {
     /// Who counted what.
     pub fn counts(&self) -> Vec<Count> {
         let mut counts = Vec::new();
-        let names = [["checkouts", "good", "bad"], ["without the guard", "good", "bad"]];
+        let names = [["checkouts", "good", "bad"], ["checkouts without", "good", "bad"]];
         for (shop, [all, good, bad]) in names.into_iter().enumerate() {
             let (seen, total) = (self.load.seen(shop), self.success(shop).total());
             counts.push(Count::new(all, [("customers", Seen::get(&seen.sent)), ("guard", total.total())]));
             counts.push(Count::new(good, [("customers", Seen::get(&seen.good)), ("guard", total.good)]));
             counts.push(Count::new(bad, [("customers", Seen::get(&seen.bad)), ("guard", total.bad)]));
+            let unanswered = Seen::get(&seen.unanswered);
+            counts.push(Count::new("unanswered", [("customers", unanswered), ("guard", total.excluded)]));
         }
         let (calls, sent) = (self.payments[1].calls(), self.success(1).total().total());
-        counts.push(Count::new("calls without the guard", [("guard", sent), ("payments", calls)]));
+        counts.push(Count::new("calls without", [("guard", sent), ("payments", calls)]));
         let admitted = sum(self.payments_guard.outcomes(), |_| true) - self.refused();
         let calls = self.payments[0].calls();
         counts.push(Count::new("calls to payments", [("guard", admitted), ("payments", calls)]));

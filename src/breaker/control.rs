@@ -94,7 +94,11 @@ impl Control {
 
     /// Sums what the recorder holds, less what was disowned.
     fn count(&mut self, recorder: &Recorder) {
-        recorder.owned_cells_into(&mut self.cells);
+        recorder.seen_at_least_into(&mut self.cells);
+        self.sum();
+    }
+
+    fn sum(&mut self) {
         self.sums.clear();
         for (index, mapping) in self.mappings.iter().enumerate() {
             let tally = mapping.tally(&self.cells);
@@ -107,7 +111,7 @@ impl Control {
 
     /// What was counted over the last `window` of the present life.
     fn over(&mut self, window: Duration, now: Timestamp, mut each: impl FnMut(usize, u64)) {
-        self.ring.at(window, now, &self.sums, &mut self.base);
+        self.ring.at(0..self.sums.len(), window, now, &self.sums, &mut self.base);
         for (index, (sum, (base, floor))) in self.sums.iter().zip(self.base.iter().zip(&self.floor)).enumerate() {
             each(index, sum.saturating_sub(*base.max(floor)));
         }
@@ -195,7 +199,9 @@ impl Control {
         self.transitions[transition.from as usize][transition.to as usize] += 1;
         self.last = Some((now, transition.clone()));
         if transition.why != super::Why::RampOver {
-            self.count(recorder);
+            // At the most, so that nothing of an earlier life is left to be counted in this one.
+            recorder.seen_at_most_into(&mut self.cells);
+            self.sum();
             self.floor.clone_from(&self.sums);
             recorder.forgive();
         }

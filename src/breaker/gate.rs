@@ -15,7 +15,7 @@ use super::wait::Wait;
 use super::wait::Waiters;
 use crate::outcome::{Accounting, Row, Verdict};
 use crate::record::{Lane, Recorder};
-use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering, fence};
 use crate::time::{Timestamp, nanos};
 use crossbeam_utils::CachePadded;
 use std::fmt;
@@ -31,6 +31,8 @@ const FORCED_OPEN: u64 = 4;
 const FORCED_CLOSED: u64 = 5;
 const WOULD_BE_OPEN: u64 = 6;
 const STATE: u64 = 0b111;
+/// Results after which a judgement is looked at again at the latest.
+const MOST_SLACK: i64 = 1 << 40;
 /// What the shares of a ramp are summed in. A power of two, so that the sum may wrap.
 const WHOLE: u64 = 1 << 32;
 
@@ -119,17 +121,28 @@ impl Gate {
         (word & STATE == CLOSED).then_some(Ticket { generation: generation(word), lease: 0 })
     }
 
-    /// Decides on a call.
+    /// What a call is refused with as long as nothing but time has to be looked at. The clock is read only where it
+    /// matters.
+    #[inline]
+    pub(crate) fn refuses(&self, now: impl FnOnce() -> Timestamp) -> Option<Rejection> {
+        let reason = match self.hot.word.load(Ordering::Acquire) & STATE {
+            FORCED_OPEN => return Some(self.refusal(Reason::ForcedOpen, Rejection::NEVER)),
+            OPEN => Reason::Open,
+            HALF_OPEN => Reason::Probing,
+            _ => return None,
+        };
+        let until = Timestamp::from_nanos(self.hot.refuses_until.load(Ordering::Acquire));
+        let now = now();
+        (now < until).then(|| self.refusal(reason, until.nanos_since(now)))
+    }
+
+    /// Decides on a call that [`refuses`](Self::refuses) does not refuse.
     pub(crate) fn admit(&self, now: Timestamp) -> Result<Ticket, Rejection> {
         let word = self.hot.word.load(Ordering::Acquire);
         let ticket = Ticket { generation: generation(word), lease: 0 };
-        let until = Timestamp::from_nanos(self.hot.refuses_until.load(Ordering::Acquire));
         match word & STATE {
-            FORCED_OPEN => return Err(self.refusal(Reason::ForcedOpen, Rejection::NEVER)),
             FORCED_CLOSED => return Ok(ticket),
-            WOULD_BE_OPEN if now < until => return Ok(ticket),
-            OPEN if now < until => return Err(self.refusal(Reason::Open, until.nanos_since(now))),
-            HALF_OPEN if now < until => return Err(self.refusal(Reason::Probing, until.nanos_since(now))),
+            WOULD_BE_OPEN if now.as_nanos() < self.hot.refuses_until.load(Ordering::Acquire) => return Ok(ticket),
             RAMPING => {
                 let since = Timestamp::from_nanos(self.hot.ramping_since.load(Ordering::Acquire));
                 let gone = now.since(since);
@@ -169,22 +182,6 @@ impl Gate {
         Rejection::new(self.guard, reason, retry_after)
     }
 
-    /// What a call would be refused with, as far as can be said without deciding. The clock is read only where it
-    /// matters.
-    #[cfg(feature = "tower")]
-    pub(crate) fn refuses(&self, now: impl FnOnce() -> Timestamp) -> Option<Rejection> {
-        let state = self.hot.word.load(Ordering::Acquire) & STATE;
-        let reason = match state {
-            FORCED_OPEN => return Some(self.refusal(Reason::ForcedOpen, Rejection::NEVER)),
-            OPEN => Reason::Open,
-            HALF_OPEN => Reason::Probing,
-            _ => return None,
-        };
-        let until = Timestamp::from_nanos(self.hot.refuses_until.load(Ordering::Acquire));
-        let now = now();
-        (now < until).then(|| self.refusal(reason, until.nanos_since(now)))
-    }
-
     /// Wakes `waker` when the breaker changes its state, in the place of the one that `wait` stood for. Ask
     /// [`refuses`](Self::refuses) once more afterwards.
     #[cfg(feature = "tower")]
@@ -204,15 +201,10 @@ impl Gate {
         now: impl FnOnce() -> Timestamp,
     ) {
         let word = self.hot.word.load(Ordering::Acquire);
-        let stale = generation(word) != ticket.generation;
-        if stale {
-            // Before it is counted, so that the breaker never sees it, not even for a moment.
-            self.recorder.disown(row, latency);
+        if generation(word) != ticket.generation {
+            return self.recorder.finish_unseen(slot, epoch, row, latency);
         }
         let row = self.recorder.finish(slot, epoch, row, latency);
-        if stale {
-            return;
-        }
         let verdict = self.accounting.verdict_of(row, latency > self.patience);
         let plain = verdict == Verdict::Good && row != Row::SLOW && ticket.lease == 0;
         if !plain || self.hot.consecutive.load(Ordering::Relaxed) != 0 {
@@ -232,8 +224,10 @@ impl Gate {
 
     #[cold]
     fn consider(&self, ticket: Ticket, row: Row, verdict: Verdict, latency: u64, now: Timestamp) {
+        // With the fence of `changed`: either this sees that the breaker changed while the call was being counted, or the
+        // change sees the call, and begins a new life after it.
+        fence(Ordering::SeqCst);
         if generation(self.hot.word.load(Ordering::Acquire)) != ticket.generation {
-            // The breaker changed while this was being counted.
             self.recorder.disown(row, latency);
             return;
         }
@@ -263,11 +257,13 @@ impl Gate {
     /// Trips if the evidence is there, unless another thread is about it.
     fn judge(&self, now: Timestamp) {
         let Some(mut control) = self.control.try_lock() else { return };
-        let consecutive = self.hot.consecutive.load(Ordering::Relaxed);
+        let (consecutive, before) =
+            (self.hot.consecutive.load(Ordering::Relaxed), self.hot.slack.load(Ordering::Relaxed));
         let transition = match control.judge(self.recorder, consecutive, now) {
             Ok(transition) => Some(transition),
             Err(slack) => {
-                self.hot.slack.store(slack, Ordering::Relaxed);
+                // Added to, not stored: what others took off meanwhile stays off, whether the judgement saw it or not.
+                self.hot.slack.fetch_add(slack.min(MOST_SLACK) - before, Ordering::Relaxed);
                 None
             }
         };
@@ -316,13 +312,16 @@ impl Gate {
         now: Timestamp,
     ) {
         if let Some(transition) = &transition {
-            control.note(transition, self.recorder, now);
             if transition.why != Why::RampOver {
                 self.hot.consecutive.store(0, Ordering::Relaxed);
             }
             self.hot.slack.store(0, Ordering::Relaxed);
         }
         self.publish(&control);
+        if let Some(transition) = &transition {
+            fence(Ordering::SeqCst);
+            control.note(transition, self.recorder, now);
+        }
         drop(control);
         if let Some(transition) = transition {
             self.waiters.wake();
@@ -366,7 +365,7 @@ impl Gate {
     }
 
     /// How often it went from one state to another.
-    #[cfg(feature = "metrics")]
+    #[cfg(any(feature = "metrics", plimsoll_loom))]
     pub(crate) fn transitions(&self) -> Vec<(State, State, u64)> {
         let counts = self.control.lock().transitions;
         let pairs = State::ALL.iter().flat_map(|from| State::ALL.iter().map(move |to| (*from, *to)));

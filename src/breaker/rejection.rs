@@ -43,7 +43,7 @@ impl Reason {
 }
 
 /// A refusal: which guard, why, and when it may be worth coming back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Rejection {
     guard: &'static str,
     reason: Reason,
@@ -73,6 +73,17 @@ impl Rejection {
     /// In how long a call may be let through again; none if only an operator can tell.
     pub const fn retry_after(&self) -> Option<Duration> {
         if self.retry_after == Self::NEVER { None } else { Some(Duration::from_nanos(self.retry_after)) }
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Rejection");
+        debug
+            .field("guard", &self.guard)
+            .field("reason", &self.reason)
+            .field("retry_after", &self.retry_after())
+            .finish()
     }
 }
 

@@ -83,57 +83,45 @@ impl GuardCore {
     #[inline(always)]
     pub(crate) fn admit(&'static self) -> Result<Permit, Rejection> {
         let ticks = self.clock.ticks();
-        match self.pass(ticks) {
-            Some(ticket) => Ok(self.let_in(ticks, ticket)),
-            None => self.admit_slowly(ticks),
-        }
+        let ticket = match self.pass(ticks) {
+            Some(ticket) => ticket,
+            None => self.ask_or_reject(ticks)?,
+        };
+        Ok(self.let_in(ticks, ticket))
     }
 
     #[cold]
-    fn admit_slowly(&'static self, ticks: Ticks) -> Result<Permit, Rejection> {
-        match self.ask(ticks) {
-            Ok(ticket) => Ok(self.let_in(ticks, ticket)),
-            Err(rejection) => Err(self.reject(rejection)),
-        }
-    }
-
-    /// Counts a refusal.
-    fn reject(&self, rejection: Rejection) -> Rejection {
-        let slot = slot();
-        self.sli().note(slot, rejection.reason() as usize);
-        self.sli().count(slot, Outcome::Rejected, 1);
-        rejection
+    fn ask_or_reject(&'static self, ticks: Ticks) -> Result<Ticket, Rejection> {
+        let refused = match self.ask(ticks) {
+            Ok(ticket) => return Ok(ticket),
+            Err(refused) => refused,
+        };
+        let (slot, sli) = (slot(), self.sli());
+        sli.note(slot, refused.reason() as usize);
+        sli.count(slot, Outcome::Rejected, 1);
+        Err(refused)
     }
 
     /// [`admit`](Self::admit) for a call that is counted in already.
     #[inline]
     pub(super) fn admit_started(&'static self, ticks: Ticks, epoch: u8) -> Result<Permit, Rejection> {
-        match self.pass(ticks) {
-            Some(ticket) => Ok(Permit::new(self, ticks, ticket, epoch)),
-            None => self.admit_started_slowly(ticks, epoch),
-        }
-    }
-
-    #[cold]
-    fn admit_started_slowly(&'static self, ticks: Ticks, epoch: u8) -> Result<Permit, Rejection> {
-        match self.ask(ticks) {
-            Ok(ticket) => Ok(Permit::new(self, ticks, ticket, epoch)),
-            Err(rejection) => Err(self.reject(rejection)),
-        }
+        let ticket = match self.pass(ticks) {
+            Some(ticket) => ticket,
+            None => self.ask_or_reject(ticks)?,
+        };
+        Ok(Permit::new(self, ticks, ticket, epoch))
     }
 
     /// Lets a call in, or not. Of the refusal only the reason is counted yet: a fallback may answer it.
     #[cfg(feature = "tower")]
-    #[inline]
+    #[inline(always)] // see `admit`
     pub(crate) fn admit_or_fall_back(&'static self) -> Result<Permit, Refusal> {
         let ticks = self.clock.ticks();
-        match self.pass(ticks) {
-            Some(ticket) => Ok(self.let_in(ticks, ticket)),
-            None => match self.ask(ticks) {
-                Ok(ticket) => Ok(self.let_in(ticks, ticket)),
-                Err(rejection) => Err(self.refuse(ticks, rejection)),
-            },
-        }
+        let ticket = match self.pass(ticks) {
+            Some(ticket) => ticket,
+            None => self.ask(ticks).map_err(|rejection| self.refuse(ticks, rejection))?,
+        };
+        Ok(self.let_in(ticks, ticket))
     }
 
     /// Whether a call may pass without a question: no tick is due, and the circuit is closed, if there is one.
@@ -153,6 +141,7 @@ impl GuardCore {
         Permit::new(self, ticks, ticket, self.recorder.start(slot()))
     }
 
+    #[inline]
     fn ask(&self, ticks: Ticks) -> Result<Ticket, Rejection> {
         let now = self.clock.at(ticks);
         if self.is_due(ticks) {
@@ -160,7 +149,7 @@ impl GuardCore {
         }
         match &self.gate {
             None => Ok(Ticket { generation: 0, lease: 0 }),
-            Some(gate) => gate.admit(now),
+            Some(gate) => gate.refuses(|| now).map_or_else(|| gate.admit(now), Err),
         }
     }
 
@@ -217,10 +206,7 @@ impl GuardCore {
     pub(super) fn finish_unseen(&self, started: Ticks, epoch: u8, outcome: Outcome) {
         let (ticks, _) = self.ticked();
         let latency = self.clock.nanos_between(started, ticks);
-        if self.gate.is_some() {
-            self.recorder.disown(outcome.row(), latency);
-        }
-        self.recorder.finish(slot(), epoch, outcome.row(), latency);
+        self.recorder.finish_unseen(slot(), epoch, outcome.row(), latency);
         if let Some(sli) = self.sli {
             sli.record(slot(), outcome.row(), latency);
         }

@@ -112,7 +112,8 @@ impl Meter {
     /// Evaluates the alerts, unless another thread is about it.
     pub(crate) fn judge(&self, now: Timestamp) {
         let Some(mut alerts) = self.alerts.try_lock() else { return };
-        let edges = alerts.evaluate(now, |objective, window| self.history.read(objective, window, now));
+        let edges =
+            self.history.look(now, |view| alerts.evaluate(now, |objective, window| view.read(objective, window)));
         drop(alerts);
         for edge in edges {
             let kind = EventKind::Alert {
@@ -134,13 +135,13 @@ impl Meter {
 
     pub(crate) fn reading(&self, objective: usize, window: Window, now: Timestamp) -> Reading {
         self.tick_if_due(now);
-        self.history.read(objective, window, now)
+        self.history.look(now, |view| view.read(objective, window))
     }
 
     /// Many readings of one moment.
     #[cfg(feature = "metrics")]
     pub(crate) fn readings(&self, wanted: impl IntoIterator<Item = (usize, Window)>, now: Timestamp) -> Vec<Reading> {
-        self.history.read_each(wanted, now)
+        self.history.look(now, |view| wanted.into_iter().map(|(column, window)| view.read(column, window)).collect())
     }
 
     /// Every recorder, with the objectives resolved against its cells.
@@ -150,12 +151,12 @@ impl Meter {
     }
 
     pub(crate) fn total(&self, objective: usize, now: Timestamp) -> Tally {
-        self.history.total(objective, now)
+        self.history.look(now, |view| view.total(objective))
     }
 
     pub(crate) fn latency(&self, window: Window, now: Timestamp) -> Latency {
         self.tick_if_due(now);
-        self.history.latency(window, now)
+        self.history.look(now, |view| view.latency(window))
     }
 
     pub(crate) fn burn_rate(

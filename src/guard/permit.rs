@@ -9,6 +9,7 @@ use crate::breaker::Ticket;
 use crate::outcome::Outcome;
 use crate::record::slots;
 use crate::time::Ticks;
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 /// Permission for one call. Say how it ended; a permit that is dropped counts as abandoned, or as panicked if the
@@ -20,12 +21,11 @@ pub struct Permit {
     started: Ticks,
     ticket: Ticket,
     epoch: u8,
-    open: bool,
 }
 
 impl Permit {
     pub(super) fn new(core: &'static GuardCore, started: Ticks, ticket: Ticket, epoch: u8) -> Self {
-        Self { core, started, ticket, epoch, open: true }
+        Self { core, started, ticket, epoch }
     }
 
     /// The call succeeded; slow or not is decided by the clock.
@@ -42,9 +42,10 @@ impl Permit {
 
     /// The call ended like this.
     #[inline]
-    pub fn finish(mut self, outcome: Outcome) {
-        self.open = false;
-        self.core.finish(self.started, self.ticket, self.epoch, outcome.row());
+    pub fn finish(self, outcome: Outcome) {
+        // It must not be dropped as well; and without a destructor it stays in registers.
+        let permit = ManuallyDrop::new(self);
+        permit.core.finish(permit.started, permit.ticket, permit.epoch, outcome.row());
     }
 
     /// How long the call has been under way.
@@ -65,19 +66,17 @@ impl Permit {
     /// The call failed, and a fallback is asked to answer in its place: the breaker sees the failure now, the SLI sees
     /// what becomes of it.
     #[cfg(feature = "tower")]
-    pub(crate) fn fail_over(mut self, outcome: Outcome) -> FailedOver {
-        self.open = false;
-        self.core.saw(self.started, self.ticket, outcome);
-        FailedOver { core: self.core, started: self.started, epoch: self.epoch, outcome, open: true }
+    pub(crate) fn fail_over(self, outcome: Outcome) -> FailedOver {
+        let permit = ManuallyDrop::new(self);
+        permit.core.saw(permit.started, permit.ticket, outcome);
+        FailedOver { core: permit.core, started: permit.started, epoch: permit.epoch, outcome, open: true }
     }
 }
 
 impl Drop for Permit {
     #[inline]
     fn drop(&mut self) {
-        if self.open {
-            self.core.finish(self.started, self.ticket, self.epoch, dropped().row());
-        }
+        self.core.finish(self.started, self.ticket, self.epoch, dropped().row());
     }
 }
 

@@ -99,22 +99,12 @@ impl History {
         true
     }
 
-    fn rolled<T>(&self, now: Timestamp, read: impl FnOnce(&mut Inner) -> T) -> T {
+    /// Looks back from `now`: everything that is read in one look is of one moment.
+    pub(crate) fn look<T>(&self, now: Timestamp, look: impl FnOnce(&mut View<'_>) -> T) -> T {
         let mut inner = self.inner.lock();
         inner.roll(now);
         self.next.store(inner.next_tick().as_nanos(), Ordering::Relaxed);
-        read(&mut inner)
-    }
-
-    /// The events (or slices) of a column over a window. Excluded events are not remembered by window.
-    pub(crate) fn read(&self, column: usize, window: Window, now: Timestamp) -> Reading {
-        self.rolled(now, |inner| inner.read(column, window, now))
-    }
-
-    /// Many readings of one moment, in the order in which they are wanted.
-    #[cfg(feature = "metrics")]
-    pub(crate) fn read_each(&self, wanted: impl IntoIterator<Item = (usize, Window)>, now: Timestamp) -> Vec<Reading> {
-        self.rolled(now, |inner| wanted.into_iter().map(|(column, window)| inner.read(column, window, now)).collect())
+        look(&mut View { inner: &mut inner, now })
     }
 
     /// Every recorder, with the columns resolved against its cells.
@@ -123,19 +113,6 @@ impl History {
         for (recorder, mappings) in &self.inner.lock().sources {
             each(recorder, mappings);
         }
-    }
-
-    /// All events of a column so far, excluded ones too.
-    pub(crate) fn total(&self, column: usize, now: Timestamp) -> Tally {
-        self.rolled(now, |inner| inner.scratch.tallies.get(column).copied().unwrap_or_default())
-    }
-
-    /// The latencies over a window, of everything that was not refused.
-    pub(crate) fn latency(&self, window: Window, now: Timestamp) -> Latency {
-        self.rolled(now, |inner| {
-            let current = inner.latencies();
-            inner.latency.read(window, now, &current)
-        })
     }
 
     /// The recorders, for whoever shows everything there is.
@@ -150,6 +127,36 @@ impl History {
     }
 }
 
+/// What is remembered, as of one moment.
+#[derive(Debug)]
+pub(crate) struct View<'a> {
+    inner: &'a mut Inner,
+    now: Timestamp,
+}
+
+impl View<'_> {
+    /// The events (or slices) of a column over a window. Excluded events are not remembered by window.
+    pub(crate) fn read(&mut self, column: usize, window: Window) -> Reading {
+        let Inner { ring, scratch, .. } = &mut *self.inner;
+        let columns = 2 * column..2 * column + 2;
+        let coverage = ring.at(columns.clone(), window.length(), self.now, &scratch.counters, &mut scratch.base);
+        let mut since =
+            scratch.counters[columns].iter().zip(&scratch.base).map(|(now, then)| now.saturating_sub(*then));
+        let tally = Tally { good: since.next().unwrap_or(0), bad: since.next().unwrap_or(0), excluded: 0 };
+        Reading { window, tally, coverage }
+    }
+
+    /// All events of a column so far, excluded ones too.
+    pub(crate) fn total(&self, column: usize) -> Tally {
+        self.inner.scratch.tallies.get(column).copied().unwrap_or_default()
+    }
+
+    /// The latencies over a window, of everything that was not refused.
+    pub(crate) fn latency(&self, window: Window) -> Latency {
+        self.inner.latency.read(window, self.now, &self.inner.latencies())
+    }
+}
+
 impl Inner {
     /// When the ring wants to be rolled, or a slice ends: its length need not be a multiple of the ring's step.
     fn next_tick(&self) -> Timestamp {
@@ -158,18 +165,6 @@ impl Inner {
             Some(Timestamp::from_nanos((slices.tick + 1).saturating_mul(nanos(length))))
         });
         ends.fold(self.ring.next_tick(), Timestamp::min)
-    }
-
-    /// What a column counted over a window; rolled first.
-    fn read(&mut self, column: usize, window: Window, now: Timestamp) -> Reading {
-        let Self { ring, scratch, .. } = self;
-        let coverage = ring.at(window.length(), now, &scratch.counters, &mut scratch.base);
-        let since = |index: usize| {
-            let (now, then) = (scratch.counters.get(index), scratch.base.get(index));
-            now.zip(then).map_or(0, |(now, then)| now.saturating_sub(*then))
-        };
-        let tally = Tally { good: since(2 * column), bad: since(2 * column + 1), excluded: 0 };
-        Reading { window, tally, coverage }
     }
 
     /// Brings everything up to `now`; `scratch` then holds the counters as they stand.

@@ -120,8 +120,9 @@ impl LatencyRing {
         let wanted = now.as_nanos().saturating_sub(nanos(window.length())).max(self.created.as_nanos());
         let level = self.levels.iter().find(|level| !level.evicted || level.earliest() <= wanted);
         let level = level.unwrap_or(&self.levels[self.levels.len() - 1]);
-        // The snapshot nearest to the window's beginning.
-        let tick = wanted.saturating_add(level.step / 2) / level.step;
+        // The snapshot nearest to the window's beginning; where that is also the ring's, the first one.
+        let young = wanted == self.created.as_nanos();
+        let tick = if young { 0 } else { wanted.saturating_add(level.step / 2) / level.step };
         let after = level.snapshots.partition_point(|(stamp, _)| *stamp <= tick);
         let base = level.snapshots.get(after.saturating_sub(1));
         let from = wanted.max(level.earliest());

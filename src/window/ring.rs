@@ -7,6 +7,7 @@
 
 use crate::time::{Timestamp, nanos};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Duration;
 
 /// Snapshots in a level. A window is at least 1/6 of its level, so it spans at least 21 steps, and is interpolated
@@ -76,16 +77,24 @@ impl Ring {
         }
     }
 
-    /// What the counters stood at `ago` before `now`, into `out`; they stand at `current` now, and `now` is rolled.
+    /// What some columns' counters stood at `ago` before `now`, into `out`; all counters stand at `current` now, and `now`
+    /// is rolled.
     ///
     /// Gives the share of `ago` that has been observed: less than 1 if that was before the ring was created, or beyond
     /// its horizon.
-    pub(crate) fn at(&self, ago: Duration, now: Timestamp, current: &[u64], out: &mut Vec<u64>) -> f64 {
+    pub(crate) fn at(
+        &self,
+        columns: Range<usize>,
+        ago: Duration,
+        now: Timestamp,
+        current: &[u64],
+        out: &mut Vec<u64>,
+    ) -> f64 {
         let wanted = now.as_nanos().saturating_sub(nanos(ago));
         let finest = self.levels.iter().find(|level| level.reaches(wanted));
         let level = finest.unwrap_or(&self.levels[self.levels.len() - 1]);
         let from = wanted.max(self.created.as_nanos()).max(level.earliest());
-        level.at(from, now.as_nanos(), self.created.as_nanos(), current, out);
+        level.at(columns, [from, now.as_nanos(), self.created.as_nanos()], current, out);
         if ago.is_zero() {
             return 1.0;
         }
@@ -118,12 +127,12 @@ impl Level {
         if self.evicted { self.stamps.front().map_or(0, |stamp| stamp.saturating_mul(self.step)) } else { 0 }
     }
 
-    fn at(&self, time: u64, now: u64, created: u64, current: &[u64], out: &mut Vec<u64>) {
+    fn at(&self, columns: Range<usize>, [time, now, created]: [u64; 3], current: &[u64], out: &mut Vec<u64>) {
         let width = current.len();
         out.clear();
         let tick = time / self.step;
         let after = self.stamps.partition_point(|stamp| *stamp <= tick);
-        let row = |index: usize| self.counters.range(index * width..(index + 1) * width);
+        let row = |index: usize| self.counters.range(index * width + columns.start..index * width + columns.end);
         let Some(index) = after.checked_sub(1) else {
             // Before the first snapshot: nothing had been counted, or it is forgotten.
             out.extend(row(0));
@@ -142,12 +151,15 @@ impl Level {
         }
         let share = |from: u64, to: u64| {
             // As if the tick's events had come evenly.
-            let events = u128::from(to.saturating_sub(from)) * u128::from(part.min(whole)) / u128::from(whole);
-            from + events as u64
+            let (events, part) = (to.saturating_sub(from), part.min(whole));
+            from + match events.checked_mul(part) {
+                Some(product) => product / whole,
+                None => (u128::from(events) * u128::from(part) / u128::from(whole)) as u64,
+            }
         };
         match self.stamps.get(after) {
             Some(_) => out.extend(row(index).zip(row(after)).map(|(from, to)| share(*from, *to))),
-            None => out.extend(row(index).zip(current).map(|(from, to)| share(*from, *to))),
+            None => out.extend(row(index).zip(&current[columns.clone()]).map(|(from, to)| share(*from, *to))),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::rig::{Rig, ms, rig, secs, steady};
 use plimsoll::{Breaker, State};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 const EVERY: Duration = Duration::from_millis(5);
@@ -75,4 +77,17 @@ fn a_service_that_fails_one_call_in_a_thousand_never_trips() {
         request(&rig, call % 1_000 != 0);
     }
     assert_eq!(rig.changes(), []);
+}
+
+#[test]
+fn an_outage_seen_only_by_outer_timeouts_opens_the_circuit() {
+    let rig = rig(steady());
+    for _ in 0..20 {
+        let call = rig.guard.run(async {
+            rig.clock.advance(ms(501));
+            std::future::pending::<Result<(), ()>>().await
+        });
+        assert!(pin!(call).as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Pending);
+    }
+    rig.expect(State::Open);
 }

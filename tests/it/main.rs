@@ -26,9 +26,11 @@ mod http;
 mod keyed;
 #[cfg(feature = "tower")]
 mod layer;
+mod naive_breaker;
 mod ops;
 #[cfg(feature = "axum")]
 mod prometheus;
+mod property_breaker;
 mod property_windows;
 #[cfg(feature = "prometheus")]
 mod publish;

@@ -1,6 +1,6 @@
 //! Latency by window, against a sorted list.
 
-use crate::rig::{Rig, ms, rig, secs};
+use crate::rig::{Rig, ms, rig, rig_after, secs};
 use plimsoll::{Breaker, Outcome, Window};
 use std::time::Duration;
 
@@ -86,4 +86,19 @@ fn quantiles_are_those_of_the_window_that_was_asked_for() {
     rig.wait(secs(3_600));
     let silent = rig.slo.latency(Window::minutes(1));
     assert_eq!((silent.count(), silent.quantile(0.5), silent.mean()), (0, None, None));
+}
+
+#[test]
+fn a_window_older_than_all_calls_holds_every_latency() {
+    // Snapshots are aligned with the clock, not with the declaration.
+    for since in [0, 1, 17, 100, 170, 1_000] {
+        let rig = rig_after(secs(since));
+        let mut dice = Dice(since + 1);
+        let mut exact = Vec::new();
+        for _ in 0..300 {
+            exact.push(record(&rig, 1e6 * (1.0 + 50.0 * dice.roll())));
+            rig.wait(secs(1));
+        }
+        held_against(&rig, Window::days(30), exact);
+    }
 }

@@ -29,8 +29,18 @@ pub(crate) fn rig(breaker: Breaker) -> Rig {
     rig_for(Slo::new("payments").success(99.9).latency(99.0, ms(500)), breaker)
 }
 
-pub(crate) fn rig_for(slo: Slo, breaker: Breaker) -> Rig {
+/// Declared so long after the clock began, with nothing that trips.
+pub(crate) fn rig_after(since: Duration) -> Rig {
     let clock = ManualClock::new();
+    clock.advance(since);
+    rig_on(clock, Slo::new("payments").success(99.9), Breaker::never())
+}
+
+pub(crate) fn rig_for(slo: Slo, breaker: Breaker) -> Rig {
+    rig_on(ManualClock::new(), slo, breaker)
+}
+
+fn rig_on(clock: ManualClock, slo: Slo, breaker: Breaker) -> Rig {
     let plimsoll = Plimsoll::with_clock(clock.clone());
     let slo = plimsoll.declare(slo).unwrap();
     let guard = slo.guard().breaker(breaker).build().unwrap();

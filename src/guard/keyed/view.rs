@@ -24,7 +24,7 @@ pub(crate) struct KeyedShown {
     pub(crate) evicted: u64,
     pub(crate) overflowed: u64,
     /// Keys by the state of their breaker.
-    #[cfg(feature = "metrics")]
+    #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "only the exposition shows them"))]
     pub(crate) states: [u64; State::ALL.len()],
     #[cfg(feature = "metrics")]
     pub(crate) transitions: Vec<(State, State, u64)>,
@@ -48,13 +48,10 @@ impl<K: Key> KeyedView for Pool<K> {
 
     fn show(&self, now: Timestamp) -> KeyedShown {
         let slots = self.slots();
-        #[cfg(feature = "metrics")]
-        let mut states = [0; State::ALL.len()];
-        let mut unwell = Vec::new();
+        let (mut states, mut unwell) = ([0; State::ALL.len()], Vec::new());
         for slot in slots.iter().copied().chain([self.others()]) {
             // A breaker that is closed stays so by itself.
             let state = if slot.is_restless() { slot.state(now) } else { State::Closed };
-            #[cfg(feature = "metrics")]
             if slot.index < self.capacity() {
                 states[state as usize] += 1;
             }
@@ -69,7 +66,6 @@ impl<K: Key> KeyedView for Pool<K> {
             keys: slots.len(),
             evicted: self.evicted(),
             overflowed: self.overflowed(),
-            #[cfg(feature = "metrics")]
             states,
             #[cfg(feature = "metrics")]
             transitions: self.shared().transitions(),

@@ -1,0 +1,201 @@
+//! What it costs to read, and what a reader costs those who write.
+//!
+//! `cargo bench --bench reading --features prometheus`
+#![allow(clippy::disallowed_methods)] // it measures
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a bench that cannot go on stops
+
+mod common;
+
+use common::measure::{Middle, machine, middle};
+use common::{admit, counted, measuring, slo};
+use plimsoll::{Breaker, Guard, ManualClock, Outcome, Plimsoll, Slo, Window};
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+fn main() {
+    let (rounds, guards) = if measuring() { (9, 1_000) } else { (1, 20) };
+    println!("{}; median of {rounds} rounds\n", machine());
+    println!("| reading | takes | mark |\n|---|---:|---|");
+    burn_rates(rounds);
+    status(rounds, guards / 2);
+    exposition(rounds, guards);
+    writers(rounds);
+}
+
+/// The median of several runs of `work`, in nanoseconds, each divided by `by`.
+fn timed(rounds: usize, by: usize, mut work: impl FnMut()) -> Middle {
+    work();
+    let once = |_| {
+        let begun = Instant::now();
+        work();
+        begun.elapsed().as_nanos() as f64 / by as f64
+    };
+    middle((0..rounds * 5).map(once))
+}
+
+fn shown(nanos: f64) -> String {
+    match nanos {
+        n if n < 1e3 => format!("{n:.0} ns"),
+        n if n < 1e6 => format!("{:.1} µs", n / 1e3),
+        n => format!("{:.2} ms", n / 1e6),
+    }
+}
+
+fn row(what: &str, took: Middle, limit: Option<f64>) {
+    let mark = limit.map_or_else(String::new, |limit| {
+        format!("≤ {}: {}", shown(limit), if took.value <= limit { "ok" } else { "**missed**" })
+    });
+    println!("| {what} | {} ± {:.0} % | {mark} |", shown(took.value), took.spread * 100.0);
+}
+
+/// A month of traffic, minute by minute, on a clock that is moved by hand.
+fn burn_rates(rounds: usize) {
+    let clock = ManualClock::new();
+    let plimsoll = Plimsoll::with_clock(clock.clone());
+    let month = plimsoll.declare(Slo::new("month").success(99.9).over_days(30)).expect("a declaration that works");
+    let minutes = if measuring() { 30 * 24 * 60 } else { 60 };
+    for minute in 0..minutes {
+        month.count(1_000, u64::from(minute % 2 == 0));
+        clock.advance(Duration::from_secs(60));
+    }
+    for (name, window) in [
+        ("5 min", Window::minutes(5)),
+        ("1 h", Window::hours(1)),
+        ("6 h", Window::hours(6)),
+        ("3 d", Window::days(3)),
+        ("30 d", Window::days(30)),
+    ] {
+        let took = timed(rounds, 1_000, || {
+            for _ in 0..1_000 {
+                _ = black_box(month.burn_rate(black_box(window)));
+            }
+        });
+        row(&format!("burn rate over {name}"), took, Some(1e3));
+    }
+    assert!(month.burn_rate(Window::hours(1)).expect("enough events").value > 0.0);
+}
+
+/// `slos` SLOs of two objectives, each with a guard that was called.
+fn many(slos: usize) -> Plimsoll {
+    let plimsoll = Plimsoll::new();
+    for i in 0..slos {
+        let slo = slo(&plimsoll, &format!("slo {i}"));
+        let guard = slo.guard().breaker(Breaker::default()).build().expect("a guard that works");
+        (0..50).for_each(|_| admit(&guard).success());
+        admit(&guard).failure();
+    }
+    plimsoll
+}
+
+fn status(rounds: usize, slos: usize) {
+    let plimsoll = many(slos);
+    let objectives = 2 * slos;
+    let took = timed(rounds, 1, || {
+        for objective in plimsoll.slos().iter().flat_map(|slo| slo.objectives()) {
+            _ = black_box((objective.budget(), objective.burn_rate(Window::hours(1))));
+        }
+    });
+    row(&format!("budget and burn rate of {objectives} objectives"), took, Some(1e6));
+    let took = timed(rounds, 1, || _ = black_box(plimsoll::ops::status(&plimsoll)));
+    row(&format!("the status page of {objectives} objectives"), took, Some(1e6));
+}
+
+fn exposition(rounds: usize, guards: usize) {
+    let plimsoll = many(guards);
+    let took = timed(rounds, 1, || _ = black_box(plimsoll.render_own()));
+    row(&format!("text of {guards} guards, {:.1} MB", plimsoll.render_own().len() as f64 / 1e6), took, Some(5e6));
+    let recorder = plimsoll.prometheus_builder().build_recorder();
+    metrics::with_local_recorder(&recorder, || {
+        let took = timed(rounds, 1, || {
+            plimsoll.publish();
+            _ = black_box(recorder.handle().render());
+        });
+        row(&format!("publish {guards} guards, and the exporter's render"), took, Some(5e6));
+    });
+}
+
+/// How long a writer's slowest call takes, in each millisecond, while on another core nothing is done, a loop turns, or
+/// everything is read over and over.
+fn writers(rounds: usize) {
+    let plimsoll = many(if measuring() { 100 } else { 5 });
+    let guard = plimsoll.guards()[0];
+    let before = counted(&guard, Outcome::Success);
+    let others: [(&str, &(dyn Fn() + Sync)); 4] = [
+        ("nothing else goes on", &|| std::thread::sleep(Duration::from_millis(1))),
+        ("a loop turns", &|| (0..1_000).for_each(|i| _ = black_box(i))),
+        ("the text of 100 guards is written, over and over", &|| _ = black_box(plimsoll.render_own())),
+        ("this SLO's burn rate is read, over and over", &|| {
+            _ = black_box(plimsoll.slos()[0].burn_rate(Window::hours(1)));
+        }),
+    ];
+    let mut measured = vec![Vec::new(); others.len()];
+    let mut made = 0;
+    for _ in 0..rounds {
+        for ((_, other), measured) in others.iter().zip(&mut measured) {
+            let (calls, slowest) = write_beside(guard, other);
+            made += calls;
+            measured.push(slowest);
+        }
+    }
+    assert_eq!(counted(&guard, Outcome::Success) - before, made, "calls of which not all were counted");
+    println!("\n| a writer, while | call, median | p99.99 | slowest in a ms, median | of the loop's | mark of that |");
+    println!("|---|---:|---:|---:|---:|---|");
+    for ((name, _), own) in others.iter().zip(&measured) {
+        let column = |n: usize| middle(own.iter().map(|slowest| slowest[n]));
+        let of_loop = middle(own.iter().zip(&measured[1]).map(|(own, turning)| own[2] / turning[2]));
+        println!(
+            "| {name} | {} | {} | {} ± {:.0} % | {:.2} | {} |",
+            shown(column(0).value),
+            shown(column(1).value),
+            shown(column(2).value),
+            column(2).spread * 100.0,
+            of_loop.value,
+            if of_loop.value <= 2.0 { "≤ 2: ok" } else { "≤ 2: **missed**" }
+        );
+    }
+}
+
+/// Calls made, and the median call, the 99.99th of a hundred, and the median of each millisecond's slowest.
+fn write_beside(guard: Guard, other: &(dyn Fn() + Sync)) -> (u64, [f64; 3]) {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            cores.get(1).copied().map(core_affinity::set_for_current);
+            while !stop.load(Ordering::Relaxed) {
+                other();
+            }
+        });
+        let writer = scope.spawn(|| {
+            cores.first().copied().map(core_affinity::set_for_current);
+            write(guard, if measuring() { 100 } else { 3 })
+        });
+        let written = writer.join().expect("a writer that ends");
+        stop.store(true, Ordering::Relaxed);
+        written
+    })
+}
+
+fn write(guard: Guard, milliseconds: usize) -> (u64, [f64; 3]) {
+    let clock = quanta::Clock::new();
+    let mut calls = Vec::with_capacity(milliseconds * 20_000);
+    let mut slowest = Vec::with_capacity(milliseconds);
+    while slowest.len() < milliseconds && calls.len() < calls.capacity() {
+        let (from, mut most) = (clock.raw(), 0);
+        let mut before = from;
+        while clock.delta_as_nanos(from, before) < 1_000_000 && calls.len() < calls.capacity() {
+            admit(black_box(&guard)).success();
+            let now = clock.raw();
+            let took = clock.delta_as_nanos(before, now);
+            most = most.max(took);
+            calls.push(took as u32);
+            before = now;
+        }
+        slowest.push(most as f64);
+    }
+    let made = calls.len() as u64;
+    calls.sort_unstable();
+    let at = |q: f64| f64::from(calls[(q * (calls.len() - 1) as f64) as usize]);
+    (made, [at(0.5), at(0.9999), middle(slowest).value])
+}

@@ -1,0 +1,124 @@
+//! What `tests/loom.rs` holds of the core: the parts that threads share, small enough to try every interleaving of.
+
+use crate::breaker::{Breaker, Gate, Mode, State, Ticket};
+use crate::outcome::{Outcome, Tally};
+use crate::record::{Lane, Recorder};
+use crate::time::Timestamp;
+use crate::window::{Column, History, Window};
+use std::time::Duration;
+
+/// A recorder.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts(&'static Recorder);
+
+impl Counts {
+    /// With so many slots of which each is one thread's own; the slot after them is shared.
+    pub fn new(owned: usize) -> Self {
+        Self(Box::leak(Box::new(Recorder::with_slots(&[], None, owned))))
+    }
+
+    pub fn start(self, slot: usize) -> u8 {
+        self.0.start(slot)
+    }
+
+    pub fn finish(self, slot: usize, epoch: u8, outcome: Outcome, nanos: u64) {
+        self.0.finish(slot, epoch, outcome.row(), nanos);
+    }
+
+    pub fn record(self, slot: usize, outcome: Outcome, nanos: u64) {
+        self.0.record(slot, outcome.row(), nanos);
+    }
+
+    /// Calls in the cells, and calls in the histogram, of one snapshot.
+    pub fn snapshot(self) -> (u64, u64) {
+        let snapshot = self.0.snapshot();
+        (snapshot.cells.iter().sum(), snapshot.latency.iter().sum())
+    }
+
+    /// The sum of all latencies.
+    pub fn nanos(self) -> u64 {
+        self.0.snapshot().sum
+    }
+
+    pub fn in_flight(self) -> u64 {
+        self.0.in_flight()
+    }
+}
+
+fn lane(breaker: &Breaker) -> Lane {
+    Lane { accounting: breaker.trips_by(), threshold: None, patience: None, of_successes: false }
+}
+
+/// What an SLO remembers, in steps of a second.
+#[derive(Debug)]
+pub struct Memory(History);
+
+impl Memory {
+    pub fn new(counts: Counts, now: Timestamp) -> Self {
+        let column = Column { lane: lane(&Breaker::never()), slices: None };
+        let history = History::new(vec![column], Duration::from_secs(1), Duration::from_secs(60), now);
+        history.attach(counts.0);
+        Self(history)
+    }
+
+    /// As a guard does before it counts.
+    pub fn tick(&self, now: Timestamp) -> bool {
+        now >= self.0.next_tick() && self.0.try_roll(now)
+    }
+
+    pub fn read(&self, window: Window, now: Timestamp) -> Tally {
+        self.0.look(now, |view| view.read(0, window)).tally
+    }
+
+    pub fn total(&self, now: Timestamp) -> Tally {
+        self.0.look(now, |view| view.total(0))
+    }
+}
+
+/// A breaker and the recorder that it reads.
+#[derive(Debug)]
+pub struct Fuse {
+    gate: Gate,
+    counts: Counts,
+}
+
+/// A call that was let in.
+#[derive(Clone, Copy, Debug)]
+pub struct Call(Ticket, u8);
+
+impl Fuse {
+    pub fn new(breaker: &Breaker, counts: Counts, now: Timestamp) -> Self {
+        let gate = Gate::new("fuse", breaker, false, None, &[], counts.0, 1, now, Box::new(|_, _| {}));
+        Self { gate, counts }
+    }
+
+    pub fn admit(&self, slot: usize, now: Timestamp) -> Option<Call> {
+        let ticket = self.gate.admit(now).ok()?;
+        Some(Call(ticket, self.counts.start(slot)))
+    }
+
+    pub fn finish(&self, slot: usize, Call(ticket, epoch): Call, outcome: Outcome, now: Timestamp) {
+        self.gate.finish(slot, epoch, ticket, outcome.row(), 0, || now);
+    }
+
+    pub fn tick(&self, now: Timestamp) {
+        self.gate.tick(now);
+    }
+
+    pub fn force_open(&self, now: Timestamp) {
+        self.gate.set_mode(Mode::ForcedOpen, now);
+    }
+
+    pub fn auto(&self, now: Timestamp) {
+        self.gate.set_mode(Mode::Auto, now);
+    }
+
+    pub fn state(&self, now: Timestamp) -> State {
+        self.gate.state(now)
+    }
+
+    /// How often it went to a state.
+    pub fn times(&self, state: State) -> u64 {
+        self.gate.transitions().into_iter().filter(|(_, to, _)| *to == state).map(|(.., n)| n).sum()
+    }
+}

@@ -1,0 +1,217 @@
+//! Models: every interleaving, within bounds, of a few threads on the parts of the core that threads share.
+//!
+//! `RUSTFLAGS="--cfg plimsoll_loom" cargo test --release --no-default-features --test loom`
+#![cfg(plimsoll_loom)]
+#![allow(clippy::unwrap_used)]
+
+use loom::sync::Arc;
+use loom::thread;
+use plimsoll::__loom::{Counts, Fuse, Memory};
+use plimsoll::{Breaker, Outcome, State, Timestamp, Window};
+use std::time::Duration;
+
+fn model(preemptions: usize, check: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    // Enough to find what has been found in code like this; without a bound a model takes days.
+    builder.preemption_bound.get_or_insert(preemptions);
+    builder.max_branches = 100_000;
+    builder.check(check);
+}
+
+fn at(ms: u64) -> Timestamp {
+    Timestamp::from_nanos(3_600_000_000_000).after(Duration::from_millis(ms))
+}
+
+/// Trips on the first failure, opens for 100 ms, closes by one probe and without a ramp.
+fn touchy() -> Breaker {
+    Breaker::never()
+        .consecutive(1)
+        .jitter(0.0)
+        .open_for(Duration::from_millis(100), Duration::from_millis(100))
+        .probes(1, Duration::from_secs(1))
+        .ramp(1.0, Duration::ZERO)
+}
+
+#[test]
+fn a_snapshot_holds_in_its_histogram_what_it_holds_in_its_cells() {
+    model(3, || {
+        let counts = Counts::new(1);
+        let writers = [0, 1].map(|slot| {
+            thread::spawn(move || {
+                let epoch = counts.start(slot);
+                counts.finish(slot, epoch, Outcome::Success, 100);
+            })
+        });
+        let (cells, histogram) = counts.snapshot();
+        assert!(cells <= histogram && histogram <= 2, "{cells} in cells, {histogram} in the histogram");
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        assert_eq!((counts.snapshot(), counts.nanos(), counts.in_flight()), ((2, 2), 200, 0));
+    });
+}
+
+#[test]
+fn the_shared_slot_loses_nothing() {
+    model(3, || {
+        let counts = Counts::new(0);
+        let writers = [100, 1_000].map(|nanos| {
+            thread::spawn(move || {
+                let epoch = counts.start(0);
+                counts.finish(0, epoch, Outcome::Success, nanos);
+            })
+        });
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        assert_eq!((counts.snapshot(), counts.nanos(), counts.in_flight()), ((2, 2), 1_100, 0));
+    });
+}
+
+#[test]
+fn a_tick_that_two_threads_notice_loses_and_doubles_nothing() {
+    model(2, || {
+        let counts = Counts::new(1);
+        let memory = Arc::new(Memory::new(counts, at(0)));
+        counts.record(1, Outcome::Success, 1);
+        let threads = [(0, Outcome::Success), (1, Outcome::FAILURE)].map(|(slot, outcome)| {
+            let memory = Arc::clone(&memory);
+            thread::spawn(move || {
+                memory.tick(at(1_000));
+                counts.record(slot, outcome, 1);
+            })
+        });
+        let seen = memory.read(Window::minutes(1), at(1_000));
+        assert!(seen.good >= 1 && seen.good <= 2 && seen.bad <= 1, "{seen:?}");
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        // Each event is in one step or the other, and in no two.
+        let now = at(2_000);
+        memory.tick(now);
+        let (all, recent) = (memory.read(Window::minutes(1), now), memory.read(Window::seconds(1), now));
+        assert_eq!((all.good, all.bad), (2, 1));
+        assert_eq!((memory.total(now).good, memory.total(now).bad), (2, 1));
+        assert!(recent.good <= 1 && recent.bad <= 1, "{recent:?}: what came before the tick is not in its step");
+    });
+}
+
+#[test]
+fn callers_at_once_in_half_open_share_one_probe() {
+    model(3, || {
+        let fuse = Arc::new(Fuse::new(&touchy(), Counts::new(0), at(0)));
+        let call = fuse.admit(0, at(0)).unwrap();
+        fuse.finish(0, call, Outcome::FAILURE, at(0));
+        let others = [0, 1].map(|_| {
+            let fuse = Arc::clone(&fuse);
+            thread::spawn(move || fuse.admit(0, at(100)).is_some())
+        });
+        let mut passed = u32::from(fuse.admit(0, at(100)).is_some());
+        passed += others.map(|other| u32::from(other.join().unwrap())).iter().sum::<u32>();
+        assert_eq!(passed, 1);
+        assert_eq!(fuse.state(at(100)), State::HalfOpen);
+    });
+}
+
+#[test]
+fn two_failures_at_once_open_it_once_while_a_third_call_comes() {
+    model(2, || {
+        let fuse = Arc::new(Fuse::new(&touchy(), Counts::new(0), at(0)));
+        let calls = [0, 1].map(|_| fuse.admit(0, at(0)).unwrap());
+        let failing = calls.map(|call| {
+            let fuse = Arc::clone(&fuse);
+            thread::spawn(move || fuse.finish(0, call, Outcome::FAILURE, at(1)))
+        });
+        let third = fuse.admit(0, at(1));
+        failing.into_iter().for_each(|thread| thread.join().unwrap());
+        // One of the two may have found the lock taken: then the tick judges.
+        fuse.tick(at(50));
+        assert_eq!((fuse.state(at(50)), fuse.times(State::Open)), (State::Open, 1));
+        // Whenever the third was let in: it is no probe, and decides nothing.
+        if let Some(third) = third {
+            fuse.finish(0, third, Outcome::Success, at(60));
+        }
+        let until = [100, 101, 150, 151].map(at).into_iter().find(|now| fuse.state(*now) == State::HalfOpen).unwrap();
+        let probe = fuse.admit(0, until).unwrap();
+        assert!(fuse.admit(0, until).is_none());
+        fuse.finish(0, probe, Outcome::Success, until);
+        assert_eq!(fuse.state(until), State::Closed);
+    });
+}
+
+#[test]
+fn a_failing_probe_and_those_who_come_then_never_make_two() {
+    model(3, || {
+        let fuse = Arc::new(Fuse::new(&touchy(), Counts::new(0), at(0)));
+        let call = fuse.admit(0, at(0)).unwrap();
+        fuse.finish(0, call, Outcome::FAILURE, at(0));
+        let probe = fuse.admit(0, at(100)).unwrap();
+        // The next cycle begins 100 ms after the probe failed, if it has by then.
+        let others = [0, 1].map(|_| {
+            let fuse = Arc::clone(&fuse);
+            thread::spawn(move || fuse.admit(0, at(200)).is_some())
+        });
+        fuse.finish(0, probe, Outcome::FAILURE, at(100));
+        let passed = others.map(|other| u32::from(other.join().unwrap())).iter().sum::<u32>();
+        assert!(passed <= 1);
+        assert_eq!((fuse.state(at(200)), fuse.times(State::Open)), (State::HalfOpen, 2));
+        assert_eq!(fuse.admit(0, at(200)).is_some(), passed == 0, "exactly one probe in this cycle");
+    });
+}
+
+#[test]
+fn a_stale_failure_never_counts_however_late_it_is_recorded() {
+    model(3, || {
+        // One bad call of the present life would trip it, at the tick.
+        let breaker = touchy().consecutive(100).failure_ratio(0.01, 1, Duration::from_secs(10));
+        let fuse = Arc::new(Fuse::new(&breaker, Counts::new(0), at(0)));
+        fuse.force_open(at(0));
+        fuse.auto(at(0));
+        // Something of the same kind has been counted before.
+        let before = fuse.admit(0, at(0)).unwrap();
+        fuse.finish(0, before, Outcome::FAILURE, at(0));
+        fuse.force_open(at(0));
+        fuse.auto(at(0));
+        let late = fuse.admit(0, at(1)).unwrap();
+        let other = Arc::clone(&fuse);
+        let operator = thread::spawn(move || {
+            other.force_open(at(2));
+            other.auto(at(2));
+        });
+        let trips = fuse.times(State::Open);
+        fuse.finish(0, late, Outcome::FAILURE, at(2));
+        operator.join().unwrap();
+        // It may have come first, and tripped the life that let it in; that life is over.
+        assert_eq!(fuse.state(at(2)), State::Closed, "it tripped a later life at once");
+        assert!(fuse.times(State::Open) <= trips + 1);
+        fuse.tick(at(1_000));
+        assert_eq!(fuse.state(at(1_000)), State::Closed, "it was counted in a later life");
+    });
+}
+
+#[test]
+fn a_stale_success_never_ends_a_row_of_failures() {
+    model(3, || {
+        let fuse = Arc::new(Fuse::new(&touchy().consecutive(2), Counts::new(0), at(0)));
+        let stale = fuse.admit(0, at(0)).unwrap();
+        fuse.force_open(at(0));
+        fuse.auto(at(0));
+        let (first, second) = (fuse.admit(0, at(1)).unwrap(), fuse.admit(0, at(1)).unwrap());
+        let other = Arc::clone(&fuse);
+        let late = thread::spawn(move || other.finish(0, stale, Outcome::Success, at(2)));
+        fuse.finish(0, first, Outcome::FAILURE, at(2));
+        fuse.finish(0, second, Outcome::FAILURE, at(2));
+        late.join().unwrap();
+        fuse.tick(at(60));
+        assert_eq!(fuse.state(at(60)), State::Open);
+    });
+}
+
+#[test]
+fn two_failures_at_once_are_both_seen_by_the_ratio() {
+    model(2, || {
+        let breaker = touchy().consecutive(100).failure_ratio(1.0, 2, Duration::from_secs(10));
+        let fuse = Arc::new(Fuse::new(&breaker, Counts::new(1), at(0)));
+        let calls = [0, 1].map(|slot| fuse.admit(slot, at(0)).unwrap());
+        let other = Arc::clone(&fuse);
+        let thread = thread::spawn(move || other.finish(1, calls[1], Outcome::FAILURE, at(1)));
+        fuse.finish(0, calls[0], Outcome::FAILURE, at(1));
+        thread.join().unwrap();
+        fuse.tick(at(600));
+        assert_eq!(fuse.times(State::Open), 1);
+    });
+}
