@@ -193,3 +193,33 @@ fn a_call_through_a_layer_allocates_nothing() {
     assert_eq!(allocations(|| (0..1_000).for_each(through_all)), 0);
     assert!(plimsoll.guards().iter().all(|guard| guard.state() == State::Closed));
 }
+
+#[test]
+fn a_call_with_a_key_that_is_held_allocates_nothing() {
+    let clock = ManualClock::new();
+    let plimsoll = Plimsoll::with_clock(clock.clone());
+    let slo = plimsoll.declare(Slo::new("payments").success(99.9)).unwrap();
+    let guard = slo.guard().breaker(Breaker::default().open_for(DAY, DAY)).keyed::<String>(4).unwrap();
+    for _ in 0..20 {
+        guard.admit("down").unwrap().failure();
+    }
+    let calls = || {
+        for n in 0..10_000 {
+            let permit = guard.admit("up").unwrap();
+            clock.advance(Duration::from_millis(7));
+            permit.finish(if n % 4 == 0 { Outcome::FAILURE } else { Outcome::Success });
+            assert!(guard.admit("down").is_err());
+        }
+    };
+    // What an alert tells is text, and costs: that is waited for.
+    let told = || plimsoll.events().len();
+    let quiet = (0..50).find_map(|_| {
+        let before = told();
+        let n = allocations(calls);
+        (told() == before).then_some(n)
+    });
+    assert_eq!(quiet, Some(0));
+    assert_eq!((guard.state("down"), guard.len()), (Some(State::Open), 2));
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
