@@ -7,13 +7,13 @@
 
 mod common;
 
-use common::measure::{Work, batch_size, machine, measure, middle};
-use common::{admit, counted, measuring};
-use plimsoll::{Breaker, Guard, Objective, Outcome, Plimsoll, Slo, SloHandle};
+use common::measure::{Work, batch_size, measure, middle};
+use common::{admit, caption, counted, measuring};
+use plimsoll::{Breaker, Guard, KeyedGuard, Objective, Outcome, Plimsoll, Slo, SloHandle};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const DAY: u64 = 86_400;
 
@@ -36,10 +36,11 @@ impl Size {
         Self { name: name.into(), slos, guards, made: Arc::default(), resident }
     }
 
-    /// Calls its guards, one after the other, over and over.
+    /// Calls its guards, one after the other, over and over. Each was called once before: windows that were due are
+    /// rolled then.
     fn work(&self) -> Work {
         let (guards, made, mut next) = (Arc::clone(&self.guards), Arc::clone(&self.made), 0);
-        Box::new(move |n| {
+        let mut work = move |n| {
             for _ in 0..n {
                 admit(black_box(&guards[next])).success();
                 next += 1;
@@ -48,7 +49,9 @@ impl Size {
                 }
             }
             made.fetch_add(n, Ordering::Relaxed);
-        })
+        };
+        work(self.guards.len() as u64);
+        Box::new(work)
     }
 
     fn check(&self) {
@@ -143,9 +146,55 @@ fn flat(times: &[f64]) {
     mark("the dearest against the first", times.iter().copied().fold(0.0, f64::max) / times[0], 1.05);
 }
 
+/// A guard per key: keys called in turn.
+fn keyed(keys: &[usize], rounds: usize) {
+    let pools: Vec<(usize, KeyedGuard<u64>)> = keys
+        .iter()
+        .map(|n| {
+            let slo = slo(&Plimsoll::new(), "keyed", 2, Duration::from_secs(30 * DAY));
+            (*n, slo.guard().breaker(Breaker::default()).keyed(*n).expect("a guard that works"))
+        })
+        .collect();
+    let made = AtomicU64::new(0);
+    let count = |n: u64| _ = made.fetch_add(n, Ordering::Relaxed);
+    let work = |keys: usize, guard: KeyedGuard<u64>, n: u64, next: &mut u64| {
+        for _ in 0..n {
+            guard.admit(black_box(&*next)).expect("nothing trips it").success();
+            *next = (*next + 1) % keys as u64;
+        }
+        count(n);
+    };
+    println!("\n| keys of one keyed guard, called in turn | ns a call | KiB a key, stated |\n|---|---:|---:|");
+    let mut most: f64 = 0.0;
+    for (keys, guard) in &pools {
+        let mut next = 0;
+        work(*keys, *guard, 2 * *keys as u64, &mut next);
+        let batch = 256;
+        let mut batches = Vec::new();
+        for _ in 0..rounds * (200 + keys / 64) {
+            let begun = Instant::now();
+            work(*keys, *guard, batch, &mut next);
+            batches.push(begun.elapsed().as_nanos() as f64 / batch as f64);
+        }
+        let time = middle(batches);
+        let kib = guard.memory_footprint() as f64 / *keys as f64 / 1_024.0;
+        println!("| {keys} | {:.1} ± {:.0} % | {kib:.1} |", time.value, time.spread * 100.0);
+        if *keys >= 100 {
+            most = most.max(kib);
+        }
+        assert_eq!((guard.evicted(), guard.overflowed()), (0, 0), "keys there was room for");
+    }
+    let all = |guard: &KeyedGuard<u64>| guard.outcomes().map(|(_, n)| n).sum::<u64>();
+    let counted: u64 = pools.iter().map(|(_, guard)| all(guard)).sum();
+    assert_eq!(counted, made.into_inner(), "calls of which not all were counted");
+    if most > 0.0 {
+        mark("KiB a key, of a hundred keys and more", most, 16.0);
+    }
+}
+
 fn main() {
     let (rounds, most_guards, most_events) = if measuring() { (9, 10_000, 9) } else { (1, 10, 4) };
-    println!("{}; median of {rounds} interleaved rounds", machine());
+    println!("{}", caption(rounds));
     let days = |n: u64| Duration::from_secs(n * DAY);
 
     let one = |n: usize| Size::new(n.to_string(), |p| vec![slo(p, "one", n, days(30))]);
@@ -172,6 +221,7 @@ fn main() {
     let sizes: Vec<Size> = counts.iter().map(|n| many(*n)).collect();
     flat(&table("guards, each of an SLO of its own, called in turn", rounds, &sizes));
     drop(sizes);
+    keyed(&counts, rounds);
     println!("\nAdding one to a word of each of as many places, called in turn:");
     for n in counts {
         println!("{n}: {:.1} ns", one_word_each(n, rounds));

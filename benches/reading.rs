@@ -6,8 +6,8 @@
 
 mod common;
 
-use common::measure::{Middle, machine, middle};
-use common::{admit, counted, measuring, slo};
+use common::measure::{Middle, middle};
+use common::{admit, caption, counted, measuring, slo};
 use plimsoll::{Breaker, Guard, ManualClock, Outcome, Plimsoll, Slo, Window};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 fn main() {
     let (rounds, guards) = if measuring() { (9, 1_000) } else { (1, 20) };
-    println!("{}; median of {rounds} rounds\n", machine());
+    println!("{}\n", caption(rounds));
     println!("| reading | takes | mark |\n|---|---:|---|");
     burn_rates(rounds);
     status(rounds, guards / 2);

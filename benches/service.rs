@@ -12,11 +12,12 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use axum::routing::get;
-use common::measure::{machine, middle};
-use common::{counted, measuring, slo};
+use common::measure::middle;
+use common::{caption, counted, measuring, slo};
 use http_body_util::Limited;
 use plimsoll::{Breaker, Guard, Outcome, Plimsoll};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -28,13 +29,15 @@ const CONNECTIONS: usize = 16;
 const REQUEST: &[u8] = b"GET /checkout HTTP/1.1\r\nhost: shop\r\n\r\n";
 const BODY: &str = "sold";
 
-/// What was measured in one round: requests a second at full load; and at a steady rate p50, p99 and p99.9 in
-/// microseconds, each from the moment the request was due.
-type Round = [f64; 4];
+/// What was measured in one round: at full load the processor time of the service's thread for a request, in
+/// microseconds, and requests a second; at a steady rate p50, p99 and p99.9 in microseconds, each from the moment the
+/// request was due. The first depends least on what else the machine does.
+type Round = [f64; COLUMNS];
+const COLUMNS: usize = 5;
 
 fn main() {
     let (rounds, share) = if measuring() { (9, 1.0) } else { (1, 0.02) };
-    let machine = machine();
+    let caption = caption(rounds);
     let layer = slo(&Plimsoll::new(), "shop").guard().breaker(Breaker::default()).http().expect("a guard that works");
     let guard = layer.guard();
     let plain = || Router::new().route("/checkout", get(|| async { BODY }));
@@ -49,7 +52,7 @@ fn main() {
 
     // What it can do decides what it is asked: half of it, so that no queue builds up by itself.
     let full = Duration::from_millis(400).mul_f64(share);
-    let most = runtime.block_on(closed_loop(servers[0].1, full));
+    let most = runtime.block_on(closed_loop(servers[0].1.address, full));
     let rate = (most / 2.0).max(100.0);
     let mut measured: Vec<Vec<Round>> = vec![Vec::new(); servers.len()];
     let mut answered = 0;
@@ -57,18 +60,22 @@ fn main() {
         for turn in 0..servers.len() {
             // Another one begins each round.
             let at = (round + turn) % servers.len();
-            let throughput = runtime.block_on(closed_loop(servers[at].1, full));
-            let mut latencies = runtime.block_on(open_loop(servers[at].1, rate, full * 2));
+            let server = &servers[at].1;
+            let (before, begun) = (server.processor_time(), Instant::now());
+            let throughput = runtime.block_on(closed_loop(server.address, full));
+            let answers = throughput * begun.elapsed().as_secs_f64();
+            let processor = (server.processor_time() - before) / answers / 1e3;
+            let mut latencies = runtime.block_on(open_loop(server.address, rate, full * 2));
             if at + 1 == servers.len() {
                 answered += latencies.len() as u64;
             }
             latencies.sort_unstable_by(f64::total_cmp);
             let q = |q: f64| latencies[(q * (latencies.len() - 1) as f64) as usize];
-            measured[at].push([throughput, q(0.5), q(0.99), q(0.999)]);
+            measured[at].push([processor, throughput, q(0.5), q(0.99), q(0.999)]);
         }
     }
     check(guard, answered);
-    print(&machine, rate, &servers.map(|(name, _)| name), &measured);
+    print(&caption, rate, &servers.each_ref().map(|(name, _)| *name), &measured);
 }
 
 fn wrapped(response: Response<Body>) -> Response<Limited<Body>> {
@@ -82,20 +89,18 @@ fn check(guard: Guard, at_least: u64) {
     assert_eq!(others, 0, "requests that did not succeed");
 }
 
-fn print(machine: &str, rate: f64, names: &[&str], measured: &[Vec<Round>]) {
-    println!(
-        "{machine}; median of {} interleaved rounds; open loop at {rate:.0} requests a second\n",
-        measured[0].len()
-    );
-    println!("| | at full load, req/s | p50, µs | p99, µs | p99.9, µs |\n|---|---:|---:|---:|---:|");
+fn print(caption: &str, rate: f64, names: &[&str], measured: &[Vec<Round>]) {
+    println!("{caption}; open loop at {rate:.0} requests a second\n");
+    println!("| | processor time, µs a request | at full load, req/s | p50, µs | p99, µs | p99.9, µs |");
+    println!("|---|---:|---:|---:|---:|---:|");
     for (name, rounds) in names.iter().zip(measured) {
-        let columns = (0..4).map(|n| middle(rounds.iter().map(|round| round[n])));
-        let columns: Vec<String> = columns.map(|m| format!("{:.0} ± {:.0} %", m.value, m.spread * 100.0)).collect();
+        let columns = (0..COLUMNS).map(|n| middle(rounds.iter().map(|round| round[n])));
+        let columns: Vec<String> = columns.map(|m| format!("{} ± {:.0} %", three(m.value), m.spread * 100.0)).collect();
         println!("| {name} | {} |", columns.join(" | "));
     }
     for at in 1..names.len() {
         let columns =
-            (0..4).map(|n| middle(measured[at].iter().zip(&measured[0]).map(|(own, first)| own[n] / first[n])));
+            (0..COLUMNS).map(|n| middle(measured[at].iter().zip(&measured[0]).map(|(own, first)| own[n] / first[n])));
         let columns: Vec<String> =
             columns.map(|m| format!("{:+.1} % ± {:.1}", (m.value - 1.0) * 100.0, m.spread * 100.0)).collect();
         println!("| {} against the first | {} |", names[at], columns.join(" | "));
@@ -106,18 +111,40 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
+/// Three digits, or more if it has more before the point.
+fn three(n: f64) -> String {
+    if n < 100.0 { format!("{n:.2}") } else { format!("{n:.0}") }
+}
+
+struct Server {
+    address: SocketAddr,
+    /// Where Linux says how long its thread has run.
+    schedstat: PathBuf,
+}
+
+impl Server {
+    /// In nanoseconds.
+    fn processor_time(&self) -> f64 {
+        let text = std::fs::read_to_string(&self.schedstat).unwrap_or_default();
+        text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(f64::NAN)
+    }
+}
+
 /// Serves on a free port, on a thread on the first core, until the process ends.
-fn serve(app: Router) -> SocketAddr {
-    let (tell, address) = mpsc::channel();
+fn serve(app: Router) -> Server {
+    let (tell, server) = mpsc::channel();
     std::thread::spawn(move || {
         core_affinity::get_core_ids().and_then(|cores| cores.first().copied()).map(core_affinity::set_for_current);
+        let thread = std::fs::read_link("/proc/thread-self").unwrap_or_default();
         runtime().block_on(async {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-            tell.send(listener.local_addr().expect("an address")).expect("somebody waits for it");
+            let address = listener.local_addr().expect("an address");
+            let schedstat = Path::new("/proc").join(thread).join("schedstat");
+            tell.send(Server { address, schedstat }).expect("somebody waits for it");
             axum::serve(listener, app).await.expect("it serves");
         });
     });
-    address.recv().expect("an address")
+    server.recv().expect("a server")
 }
 
 struct Connection {

@@ -152,3 +152,9 @@ pub fn measuring() -> bool {
     let has = |flag: &str| std::env::args().any(|arg| arg == flag);
     has("--bench") && !has("--test")
 }
+
+/// What stands over a table.
+pub fn caption(rounds: usize) -> String {
+    let only_tried = if measuring() { "" } else { " (only tried: the figures mean nothing)" };
+    format!("{}; median of {rounds} interleaved rounds{only_tried}", measure::machine())
+}
