@@ -91,6 +91,23 @@ fn breaker(c: &mut Criterion) {
     rows_of(c, "breaker/failure", guard, Outcome::FAILURE, |n| failure(&guard, n));
 }
 
+fn keyed(c: &mut Criterion) {
+    let keys: Vec<String> = (0..1_024).map(|n| format!("tenant-{n}")).collect();
+    // One key has one breaker, whose counters all threads share; of 1,024 keys, asked for in turn, each call puts another
+    // key out once the room is taken.
+    for (name, of) in [("one key", 1), ("512 keys", 512), ("1,024 keys, room for 1,000", 1_024)] {
+        let guard = common::keyed();
+        let counted = || guard.outcomes().map(|(_, n)| n).sum::<u64>();
+        let success = |n: u64| {
+            for i in 0..n as usize {
+                black_box(guard).admit(keys[i % of].as_str()).expect("nothing trips it").success();
+            }
+        };
+        let name = format!("keyed/success, {name}");
+        rows(c, &name, success, |made| assert_eq!(counted(), made, "{name}"));
+    }
+}
+
 fn full(c: &mut Criterion) {
     let service = common::full(Breaker::default());
     let guard = service.guard();
@@ -143,5 +160,5 @@ fn quickly() -> Criterion {
         .without_plots()
 }
 
-criterion_group! { name = hot_path; config = quickly(); targets = floor, sli, breaker, full, full_failing }
+criterion_group! { name = hot_path; config = quickly(); targets = floor, sli, breaker, keyed, full, full_failing }
 criterion_main!(hot_path);

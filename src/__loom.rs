@@ -2,7 +2,7 @@
 
 use crate::breaker::{Breaker, Gate, Mode, State, Ticket};
 use crate::outcome::{Outcome, Tally};
-use crate::record::{Lane, Recorder};
+use crate::record::{Lane, Recorder, SUM_UNIT};
 use crate::time::Timestamp;
 use crate::window::{Column, History, Window};
 use std::time::Duration;
@@ -35,9 +35,9 @@ impl Counts {
         (snapshot.cells.iter().sum(), snapshot.latency.iter().sum())
     }
 
-    /// The sum of all latencies.
+    /// The sum of all latencies, in steps of 64.
     pub fn nanos(self) -> u64 {
-        self.0.snapshot().sum
+        self.0.snapshot().sum * SUM_UNIT
     }
 
     pub fn in_flight(self) -> u64 {

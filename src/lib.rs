@@ -46,6 +46,34 @@
 //!
 //! Guards live as long as the process: make them at start-up, not per request. They are handles: copy them.
 //!
+//! # Guard each tenant, route or endpoint
+//!
+//! One breaker for all tenants lets the outage of one refuse the calls of all. A [`KeyedGuard`] has a breaker for each key,
+//! made when the key is first met, and counts all of them towards one SLO:
+//!
+//! ```
+//! use plimsoll::{Breaker, EventKind, Plimsoll, Slo, State};
+//!
+//! let plimsoll = Plimsoll::new();
+//! let payments = plimsoll.declare(Slo::new("payments").success(99.9))?;
+//! let tenants = payments.guard().breaker(Breaker::default()).keyed::<String>(1_000)?;
+//! plimsoll.subscribe(|event| {
+//!     if let EventKind::Evicted { guard, keys, .. } = &event.kind {
+//!         println!("{guard} forgot {keys} keys: give it more capacity");
+//!     }
+//! });
+//! for _ in 0..20 {
+//!     tenants.admit("acme")?.failure();
+//! }
+//! assert_eq!(tenants.state("acme"), Some(State::Open));
+//! assert!(tenants.call("globex", || Ok::<_, std::io::Error>("paid")).is_ok());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Memory does not grow with the number of keys that come by: it holds as many as it was told to, forgets the one that has
+//! been idle for longest when another comes, and says so. A key with calls under way is never forgotten. The exposition has
+//! sums over keys; which keys are not closed is on the status page and in the events.
+//!
 //! # Fall back
 //!
 //! With the `tower` feature a guard can answer while its breaker refuses: by a handler

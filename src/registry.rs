@@ -236,7 +236,7 @@ impl SloHandle {
         let mut sums = [0_u64; Outcome::COUNT];
         for recorder in self.meter.sources() {
             for (sum, n) in sums.iter_mut().zip(recorder.outcomes()) {
-                *sum += n;
+                *sum = sum.wrapping_add(n);
             }
         }
         Outcome::ALL.into_iter().zip(sums)

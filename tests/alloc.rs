@@ -73,7 +73,7 @@ fn a_call_through_a_warm_guard_allocates_nothing() {
         .slow_ratio(0.9, Duration::from_secs(2))
         .age_in_flight(Duration::from_secs(5), 50)
         .open_for(Duration::from_secs(86_400), Duration::from_secs(86_400))
-        .slo_burn(1_000.0);
+        .slo_burn(999.0);
     let guard = slo.guard().breaker(breaker).build().unwrap();
     let step = Duration::from_millis(7);
     let call = |outcome: Outcome| {
@@ -166,7 +166,7 @@ fn a_call_through_a_layer_allocates_nothing() {
     let plimsoll = Plimsoll::with_clock(ManualClock::new());
     let slo = plimsoll.declare(Slo::new("shop").success(99.9)).unwrap();
     // One in eight fails below: no trip but that of the burn would mind.
-    let guard = |name: &str| slo.guard().named(name).breaker(Breaker::default().slo_burn(1_000.0));
+    let guard = |name: &str| slo.guard().named(name).breaker(Breaker::default().slo_burn(999.0));
     let answer = |_: Request<()>| ready(Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"paid")))));
     let same = |n: u32| ready(if n % 8 < 7 { Ok(n) } else { Err(n) });
 
@@ -193,3 +193,33 @@ fn a_call_through_a_layer_allocates_nothing() {
     assert_eq!(allocations(|| (0..1_000).for_each(through_all)), 0);
     assert!(plimsoll.guards().iter().all(|guard| guard.state() == State::Closed));
 }
+
+#[test]
+fn a_call_with_a_key_that_is_held_allocates_nothing() {
+    let clock = ManualClock::new();
+    let plimsoll = Plimsoll::with_clock(clock.clone());
+    let slo = plimsoll.declare(Slo::new("payments").success(99.9)).unwrap();
+    let guard = slo.guard().breaker(Breaker::default().open_for(DAY, DAY)).keyed::<String>(4).unwrap();
+    for _ in 0..20 {
+        guard.admit("down").unwrap().failure();
+    }
+    let calls = || {
+        for n in 0..10_000 {
+            let permit = guard.admit("up").unwrap();
+            clock.advance(Duration::from_millis(7));
+            permit.finish(if n % 4 == 0 { Outcome::FAILURE } else { Outcome::Success });
+            assert!(guard.admit("down").is_err());
+        }
+    };
+    // What an alert tells is text, and costs: that is waited for.
+    let told = || plimsoll.events().len();
+    let quiet = (0..50).find_map(|_| {
+        let before = told();
+        let n = allocations(calls);
+        (told() == before).then_some(n)
+    });
+    assert_eq!(quiet, Some(0));
+    assert_eq!((guard.state("down"), guard.len()), (Some(State::Open), 2));
+}
+
+const DAY: Duration = Duration::from_secs(86_400);

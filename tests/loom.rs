@@ -39,13 +39,13 @@ fn a_snapshot_holds_in_its_histogram_what_it_holds_in_its_cells() {
         let writers = [0, 1].map(|slot| {
             thread::spawn(move || {
                 let epoch = counts.start(slot);
-                counts.finish(slot, epoch, Outcome::Success, 100);
+                counts.finish(slot, epoch, Outcome::Success, 128);
             })
         });
         let (cells, histogram) = counts.snapshot();
         assert!(cells <= histogram && histogram <= 2, "{cells} in cells, {histogram} in the histogram");
         writers.into_iter().for_each(|writer| writer.join().unwrap());
-        assert_eq!((counts.snapshot(), counts.nanos(), counts.in_flight()), ((2, 2), 200, 0));
+        assert_eq!((counts.snapshot(), counts.nanos(), counts.in_flight()), ((2, 2), 256, 0));
     });
 }
 
@@ -53,14 +53,14 @@ fn a_snapshot_holds_in_its_histogram_what_it_holds_in_its_cells() {
 fn the_shared_slot_loses_nothing() {
     model(3, || {
         let counts = Counts::new(0);
-        let writers = [100, 1_000].map(|nanos| {
+        let writers = [128, 1_024].map(|nanos| {
             thread::spawn(move || {
                 let epoch = counts.start(0);
                 counts.finish(0, epoch, Outcome::Success, nanos);
             })
         });
         writers.into_iter().for_each(|writer| writer.join().unwrap());
-        assert_eq!((counts.snapshot(), counts.nanos(), counts.in_flight()), ((2, 2), 1_100, 0));
+        assert_eq!((counts.snapshot(), counts.nanos(), counts.in_flight()), ((2, 2), 1_152, 0));
     });
 }
 

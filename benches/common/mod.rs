@@ -4,8 +4,8 @@
 pub mod measure;
 
 use plimsoll::{
-    Breaker, FallbackValue, Guard, GuardLayer, GuardService, Outcome, Permit, Plimsoll, ResultClassifier, Slo,
-    SloHandle,
+    Breaker, FallbackValue, Guard, GuardLayer, GuardService, KeyedGuard, Outcome, Permit, Plimsoll, ResultClassifier,
+    Slo, SloHandle,
 };
 use std::future::{Ready, ready};
 use std::pin::pin;
@@ -30,6 +30,12 @@ pub fn sli() -> Guard {
 pub fn breaker_only(breaker: Breaker) -> Guard {
     let slo = Plimsoll::new().declare(Slo::new("breaker").success(99.9)).expect("a declaration that works");
     slo.guard().breaker(breaker).build().expect("a guard that works")
+}
+
+/// A breaker for each of up to 1,000 keys.
+pub fn keyed() -> KeyedGuard<String> {
+    let slo = slo(&Plimsoll::new(), "keyed");
+    slo.guard().breaker(Breaker::default()).keyed(1_000).expect("a guard that works")
 }
 
 /// Everything there is: two objectives, histogram, windows, breaker, burn trip, a fallback, around a ready service.

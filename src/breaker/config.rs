@@ -3,12 +3,13 @@
 use super::core::Mode;
 use crate::error::Error;
 use crate::outcome::Accounting;
+use crate::slo::Target;
 use std::time::Duration;
 
 /// How a guard breaks the circuit, and how it closes it again.
 ///
 /// The default trips on at least 50 % bad of at least 20 calls in 10 s, on 20 consecutive bad calls, or, in a guard with
-/// a fallback, when the SLO's budget burns at 14.4 × or more over 60 s and over 5 s. It opens for 5 s, doubling up to
+/// a fallback, when the SLO's budget burns over 14.4 × over 60 s and over 5 s. It opens for 5 s, doubling up to
 /// a minute, probes with 3 calls, and lets 10 % … 100 % through over the 10 s after that.
 ///
 /// ```
@@ -201,6 +202,22 @@ impl Breaker {
         }
     }
 
+    /// Refuses a burn trip that was asked for and that no outage could reach.
+    pub(crate) fn validate_burn(&self, guard: &str, targets: impl Iterator<Item = Target>) -> Result<(), Error> {
+        let Burn::Always(factor) = self.burn else { return Ok(()) };
+        match targets.map(Target::largest_burn).reduce(f64::max) {
+            Some(largest) if factor < largest => Ok(()),
+            Some(largest) => Err(Error::unreachable(format!(
+                "breaker of guard {guard:?}: a total outage burns {largest:.4} times too fast at the most, so \
+                 `.slo_burn({factor})` never trips: write a factor under {largest:.4}, or leave it out"
+            ))),
+            None => Err(Error::unreachable(format!(
+                "breaker of guard {guard:?}: the SLO's objectives are all judged by slices of time, which \
+                 `.slo_burn({factor})` does not see: leave it out, or add an objective that counts events"
+            ))),
+        }
+    }
+
     pub(crate) fn validate(&self, guard: &str) -> Result<(), Error> {
         let refuse = |what: String| Err(Error::invalid(format!("breaker of guard {guard:?}: {what}")));
         for (name, ratio) in [("failure_ratio", self.failure_ratio), ("slow_ratio", self.slow.map(|(ratio, _)| ratio))]
@@ -210,6 +227,14 @@ impl Breaker {
             {
                 return refuse(format!("{name} is {ratio}; write a ratio over 0 and up to 1, such as 0.5 for 50 %"));
             }
+        }
+        if let Some((_, slow)) = self.slow
+            && !(Duration::from_micros(1)..=Duration::from_secs(60)).contains(&slow)
+        {
+            return refuse(format!("a call is slow after {slow:?}; write 1 us to 60 s, which is what is measured"));
+        }
+        if self.ramp.1 > Duration::from_secs(86_400) {
+            return refuse(format!("it ramps for {:?}; write up to 24 h", self.ramp.1));
         }
         if !(0.0..=1.0).contains(&self.jitter) {
             return refuse(format!("jitter is {}; write a ratio from 0 to 1, such as 0.2", self.jitter));

@@ -196,8 +196,10 @@ impl Control {
 
     /// Keeps the books after a change of state.
     pub(super) fn note(&mut self, transition: &Transition, recorder: &Recorder, now: Timestamp) {
-        self.transitions[transition.from as usize][transition.to as usize] += 1;
-        self.last = Some((now, transition.clone()));
+        if transition.from != transition.to {
+            self.transitions[transition.from as usize][transition.to as usize] += 1;
+            self.last = Some((now, transition.clone()));
+        }
         if transition.why != super::Why::RampOver {
             // At the most, so that nothing of an earlier life is left to be counted in this one.
             recorder.seen_at_most_into(&mut self.cells);

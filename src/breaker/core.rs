@@ -130,6 +130,8 @@ pub(crate) struct Core {
     lease: Duration,
     ramp: (f64, Duration),
     mode: Mode,
+    /// Who decides when no operator does.
+    own_mode: Mode,
     phase: Phase,
     generation: u32,
     /// How many times it has opened since it last closed for good.
@@ -150,6 +152,7 @@ impl Core {
             lease: config.lease,
             ramp: config.ramp,
             mode: config.mode,
+            own_mode: config.mode,
             phase: Phase::Closed,
             generation: 1,
             attempt: 0,
@@ -307,6 +310,16 @@ impl Core {
 
     /// An operator decides, or lets go: then a breaker that was forced open ramps, one that was forced closed is closed.
     pub(crate) fn set_mode(&mut self, mode: Mode, now: Timestamp) -> Option<Transition> {
+        let forced = matches!(self.mode, Mode::ForcedOpen | Mode::ForcedClosed);
+        let mode = match mode {
+            // Let go of, one that only observed does so again; it decides when it is told to while it observes.
+            Mode::Auto if forced => self.own_mode,
+            Mode::Auto | Mode::Observe => {
+                self.own_mode = mode;
+                mode
+            }
+            forced => forced,
+        };
         if mode == self.mode {
             return None;
         }

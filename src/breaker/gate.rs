@@ -141,7 +141,8 @@ impl Gate {
         let word = self.hot.word.load(Ordering::Acquire);
         let ticket = Ticket { generation: generation(word), lease: 0 };
         match word & STATE {
-            FORCED_CLOSED => return Ok(ticket),
+            // Closed: what brought the call here was a tick.
+            CLOSED | FORCED_CLOSED => return Ok(ticket),
             WOULD_BE_OPEN if now.as_nanos() < self.hot.refuses_until.load(Ordering::Acquire) => return Ok(ticket),
             RAMPING => {
                 let since = Timestamp::from_nanos(self.hot.ramping_since.load(Ordering::Acquire));
@@ -240,7 +241,7 @@ impl Gate {
         }
         let mut in_a_row = 0;
         match verdict {
-            Verdict::Bad => in_a_row = self.hot.consecutive.fetch_add(1, Ordering::Relaxed) + 1,
+            Verdict::Bad => in_a_row = self.hot.consecutive.fetch_add(1, Ordering::Relaxed).saturating_add(1),
             Verdict::Good => self.hot.consecutive.store(0, Ordering::Relaxed),
             Verdict::Excluded => {}
         }
@@ -317,14 +318,18 @@ impl Gate {
             }
             self.hot.slack.store(0, Ordering::Relaxed);
         }
+        let refused = self.hot.refuses_until.load(Ordering::Relaxed) != 0;
         self.publish(&control);
+        let refuses = self.hot.refuses_until.load(Ordering::Relaxed) != 0;
         if let Some(transition) = &transition {
             fence(Ordering::SeqCst);
             control.note(transition, self.recorder, now);
         }
         drop(control);
-        if let Some(transition) = transition {
+        if transition.is_some() || refuses != refused {
             self.waiters.wake();
+        }
+        if let Some(transition) = transition.filter(|transition| transition.from != transition.to) {
             (self.report)(&transition, now);
         }
     }
@@ -350,6 +355,12 @@ impl Gate {
     /// The state at `now`, with what time alone has done.
     pub(crate) fn state(&self, now: Timestamp) -> State {
         self.tick(now);
+        self.control.lock().core.state()
+    }
+
+    /// The state as it was last decided on.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn peek(&self) -> State {
         self.control.lock().core.state()
     }
 

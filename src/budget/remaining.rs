@@ -49,7 +49,7 @@ impl Budget {
             } else {
                 i64::MAX
             }),
-            time_to_exhaustion: exhaustion(remaining, reading.coverage, period.nominal(), recent),
+            time_to_exhaustion: exhaustion(remaining, observed(reading, period), period.nominal(), recent),
             coverage: reading.coverage,
             events,
         }
@@ -59,6 +59,12 @@ impl Budget {
     pub fn is_exhausted(&self) -> bool {
         self.remaining <= 0.0
     }
+}
+
+/// How much of a whole period was observed: of a calendar month, what was read is only the part so far.
+fn observed(reading: &Reading, period: Period) -> f64 {
+    let read = reading.window.length().as_secs_f64() / period.nominal().as_secs_f64();
+    reading.coverage * read.min(1.0)
 }
 
 fn exhaustion(remaining: f64, coverage: f64, period: Duration, recent: Option<BurnRate>) -> Option<Duration> {

@@ -81,10 +81,9 @@ pub(super) struct Extent {
 }
 
 impl Catalogue {
-    /// Reads everything there is at this moment.
+    /// Reads everything there is at this moment. What time alone does is to be done first, before anything is locked: it
+    /// tells subscribers, who may ask for an exposition themselves.
     pub(super) fn read(&mut self, plimsoll: &Plimsoll) -> Shown<'_> {
-        // What time alone does is done first: an idle service resolves its alerts and half-opens its breakers here too.
-        plimsoll.tick();
         let now = plimsoll.clock().now();
         let (slos, guards) = (plimsoll.slos(), plimsoll.guards());
         self.slos.extend(slos.iter().skip(self.slos.len()).map(|slo| SloSeries::new(slo.meter)));
@@ -198,7 +197,7 @@ impl GuardShown {
     fn read(guard: &Guard) -> Self {
         Self {
             name: guard.name(),
-            state: guard.state(),
+            state: guard.core.gate.as_ref().map_or(State::Closed, |gate| gate.peek()),
             transitions: guard.core.gate.as_ref().map(|gate| {
                 let mut pairs = gate.transitions();
                 pairs.retain(|(from, to, _)| from.may_become(*to));

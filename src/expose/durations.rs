@@ -6,6 +6,8 @@
 //! so buckets never go down, and nothing has to be remembered between two scrapes.
 
 use crate::outcome::Outcome;
+#[cfg(feature = "prometheus")]
+use crate::record::SUM_UNIT;
 use crate::record::{Recorder, Snapshot};
 
 /// Bucket bounds in nanoseconds, beside the thresholds: 5 ms to 10 s.
@@ -111,7 +113,7 @@ pub(super) struct Durations {
     /// By segment: how many calls the cells hold.
     counted: Vec<u64>,
     segments: Vec<usize>,
-    /// Nanoseconds.
+    /// In units of [`SUM_UNIT`] nanoseconds.
     #[cfg(feature = "prometheus")]
     sum: u64,
 }
@@ -147,7 +149,7 @@ impl Durations {
     /// How long they took together, in seconds.
     #[cfg(feature = "prometheus")]
     pub(super) fn sum(&self) -> f64 {
-        seconds(self.sum)
+        seconds(self.sum) * SUM_UNIT as f64
     }
 
     /// For each bound, how many calls took no longer.

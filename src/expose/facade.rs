@@ -19,9 +19,13 @@ impl Plimsoll {
     /// are told apart by their address; where one is dropped and the next put in its place, as with local recorders in
     /// tests, use a `Plimsoll` of its own for each.
     ///
-    /// The facade carries single samples, so the sum of a histogram is only as good as its buckets; counts are exact.
+    /// The facade carries single samples, so the sum of a histogram is only as good as its buckets; counts are exact. Most
+    /// recorders take samples one by one, so a publication takes as long as there were calls since the last (and the first
+    /// one to a new recorder, since the declaration): publish often.
     /// For an endpoint of one's own `render`, of the feature `prometheus`, is cheaper and pushes no samples at all.
     pub fn publish(&self) {
+        // An idle service resolves its alerts and half-opens its breakers here too.
+        self.tick();
         let kept = self.kept::<Kept>();
         // In this order: what is published last was read last.
         let mut facade = kept.facade.lock();

@@ -56,7 +56,11 @@ static BREAKER_STATE: Family =
     family(names::BREAKER_STATE, Kind::Gauge, "1 for the state that the breaker is in, 0 for all others.");
 static BREAKER_TRANSITIONS: Family =
     family(names::BREAKER_TRANSITIONS, Kind::Counter, "How often the breaker went from one state to another.");
-static REJECTIONS: Family = family(names::REJECTIONS, Kind::Counter, "Calls refused, by reason.");
+static REJECTIONS: Family = family(
+    names::REJECTIONS,
+    Kind::Counter,
+    "Calls refused, by reason; fallback_limit counts fallbacks that were not asked, beside that.",
+);
 static IN_FLIGHT: Family = family(names::IN_FLIGHT, Kind::Gauge, "Calls under way.");
 static KEYS: Family = family(names::KEYS, Kind::Gauge, "How many keys a guard per key holds.");
 static KEYS_EVICTED: Family =

@@ -28,6 +28,8 @@ impl Plimsoll {
     }
 
     fn append(&self, out: &mut String) {
+        // An idle service resolves its alerts and half-opens its breakers here too.
+        self.tick();
         let kept = self.kept::<Kept>();
         let mut text = kept.text.lock();
         let mut catalogue = kept.catalogue.lock();

@@ -88,6 +88,8 @@ impl<F> GuardBuilder<F> {
         }
         if let Some(breaker) = &self.breaker {
             breaker.validate(&name)?;
+            let by_event = self.meter.slo.objectives().iter().filter(|objective| objective.slices().is_none());
+            breaker.validate_burn(&name, by_event.map(|objective| objective.target()))?;
         }
         Ok(name)
     }
@@ -132,7 +134,8 @@ pub(super) fn gate(
         name,
         breaker,
         has_fallback,
-        meter.patience(),
+        // Without a latency objective a slow call is at least as late as slow.
+        meter.patience().or(breaker.slow_threshold()),
         &watched,
         recorder,
         RandomState::new().hash_one(name),

@@ -11,7 +11,7 @@ use crate::record::Mapping;
 use crate::record::{Lane, Recorder};
 use crate::slo::{Objective, Period, Slo};
 use crate::time::Timestamp;
-use crate::window::{Column, History, Latency, Reading, Window};
+use crate::window::{Column, History, Latency, Reading, View, Window};
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -104,17 +104,28 @@ impl Meter {
 
     /// Rolls the windows if it is time, and judges the alerts if it was this call that rolled.
     pub(crate) fn tick(&self, now: Timestamp) {
-        if self.history.try_roll(now) {
-            self.judge(now);
+        if self.history.try_roll(now)
+            && let Some(mut alerts) = self.alerts.try_lock()
+        {
+            let read = |view: &mut View<'_>| alerts.evaluate(now, |objective, window| view.read(objective, window));
+            // If somebody looks just now, the next tick judges.
+            let edges = self.history.try_look(now, read);
+            drop(alerts);
+            self.tell(edges.unwrap_or_default(), now);
         }
     }
 
-    /// Evaluates the alerts, unless another thread is about it.
-    pub(crate) fn judge(&self, now: Timestamp) {
-        let Some(mut alerts) = self.alerts.try_lock() else { return };
+    /// Evaluates the alerts for somebody who asks, and may wait.
+    fn judge(&self, now: Timestamp) {
+        let mut alerts = self.alerts.lock();
         let edges =
             self.history.look(now, |view| alerts.evaluate(now, |objective, window| view.read(objective, window)));
         drop(alerts);
+        self.tell(edges, now);
+    }
+
+    /// With no lock held: whoever is told may ask.
+    fn tell(&self, edges: Vec<Edge>, now: Timestamp) {
         for edge in edges {
             let kind = EventKind::Alert {
                 slo: self.name,

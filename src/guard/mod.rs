@@ -80,7 +80,8 @@ impl Guard {
         self.operate(Mode::Observe, "set to observe only");
     }
 
-    /// Gives the decision back to the breaker. One that was forced open lets calls through gradually.
+    /// Gives the decision back to the breaker. One that was forced open lets calls through gradually; one that only
+    /// observed before it was forced observes again, and decides when this is called once more.
     pub fn auto(&self) {
         self.operate(Mode::Auto, "given back its decision");
     }

@@ -18,6 +18,8 @@ pub(super) struct Past {
     closed_at: Timestamp,
     /// Calls in flight in it whose age says nothing.
     forgiven: u64,
+    /// Calls that were in flight in it when it was opened again for want of a free one, and since when at the latest.
+    carried: (u64, Timestamp),
 }
 
 impl Epochs {
@@ -44,7 +46,8 @@ impl Recorder {
         if n > i64::MAX as u64 { 0 } else { n }
     }
 
-    /// Closes the current epoch and opens one in which nothing is in flight that counts; stays in it if there is none.
+    /// Closes the current epoch and opens one in which nothing is in flight that counts; if there is none, the oldest, of
+    /// which it is remembered how many old calls are in it.
     pub(crate) fn turn_epoch(&self, now: Timestamp) {
         let mut past = self.past.lock();
         let current = usize::from(self.epochs.current());
@@ -52,12 +55,15 @@ impl Recorder {
         for (past, n) in past.iter_mut().zip(in_flight) {
             // Of what was forgiven some has ended: it shall not cover for calls that came later.
             past.forgiven = past.forgiven.min(n);
+            past.carried.0 = past.carried.0.min(n);
         }
         let free = |epoch: &usize| *epoch != current && in_flight[*epoch] == past[*epoch].forgiven;
-        if let Some(next) = (0..EPOCHS).filter(free).min_by_key(|epoch| in_flight[*epoch]) {
-            past[current].closed_at = now;
-            self.epochs.0.store(next, Ordering::Relaxed);
-        }
+        let others = || (0..EPOCHS).filter(|epoch| *epoch != current);
+        let next = others().filter(free).min_by_key(|epoch| in_flight[*epoch]);
+        let Some(next) = next.or_else(|| others().min_by_key(|epoch| past[*epoch].closed_at)) else { return };
+        past[current].closed_at = now;
+        past[next].carried = (in_flight[next], past[next].closed_at);
+        self.epochs.0.store(next, Ordering::Relaxed);
     }
 
     /// Holds the age of what is in flight now against nobody any more: it was admitted in an earlier life.
@@ -71,9 +77,17 @@ impl Recorder {
     pub(crate) fn older_than(&self, age: Duration, now: Timestamp) -> u64 {
         let past = *self.past.lock();
         let current = usize::from(self.epochs.current());
-        (0..EPOCHS)
-            .filter(|epoch| *epoch != current && now.since(past[*epoch].closed_at) >= age)
-            .map(|epoch| self.in_flight_of(epoch).saturating_sub(past[epoch].forgiven))
-            .sum()
+        let old = |epoch: usize| {
+            let (Past { closed_at, forgiven, carried }, n) = (past[epoch], self.in_flight_of(epoch));
+            let old = if epoch != current && now.since(closed_at) >= age {
+                n
+            } else if now.since(carried.1) >= age {
+                carried.0.min(n)
+            } else {
+                0
+            };
+            old.saturating_sub(forgiven)
+        };
+        (0..EPOCHS).map(old).sum()
     }
 }

@@ -32,6 +32,9 @@ const SUM: usize = EPOCHS;
 const UNTIMED: usize = SUM + 1;
 const NOTED: usize = UNTIMED + 1;
 const HISTOGRAM: usize = NOTED + NOTES;
+/// The sum of latencies is in steps of so many nanoseconds: with ten thousand calls always under way it grows for four
+/// years before it wraps, where single nanoseconds would last three weeks.
+pub(crate) const SUM_UNIT: u64 = 64;
 /// A power of two, so that indices into it can be masked where they would else be checked.
 const HEAD: usize = if cfg!(plimsoll_loom) { 64 } else { 512 };
 /// How many thresholds there is room for. No declaration has as many, for they are refused.
@@ -228,7 +231,7 @@ impl Recorder {
 
 #[inline]
 fn put(shard: &Shard, add: impl Fn(&AtomicU64, u64, Ordering), cell: usize, class: usize, latency: u64) {
-    add(&shard.head[SUM], latency, Ordering::Relaxed);
+    add(&shard.head[SUM], latency / SUM_UNIT, Ordering::Relaxed);
     add(&shard.head[(HISTOGRAM + histogram::bucket(latency) + class) % HEAD], 1, Ordering::Relaxed);
     if let Some(cell) = shard.cells.get(PAD + cell) {
         // Last, and released: whoever sees the call in its cell also sees it in the histogram.

@@ -18,7 +18,7 @@ pub(crate) struct Snapshot {
     /// Calls by latency: the histogram, its buckets split at the thresholds. Events that took no time are in its first
     /// bucket, so that it counts exactly what the cells count.
     pub(crate) latency: Vec<u64>,
-    /// The sum of all latencies, in nanoseconds.
+    /// The sum of all latencies, in [`SUM_UNIT`](super::SUM_UNIT)s.
     pub(crate) sum: u64,
 }
 

@@ -193,10 +193,15 @@ fn one_alert(at: &str, slo: &Slo, alert: &AlertWindow) -> Result<(), Error> {
             "{at} needs a burn factor over 0 (at least 0.000001): write one, such as 14.4"
         )));
     }
+    if let Some(odd) = [long, short].into_iter().find(|window| window.subsec_nanos() % 1_000_000 != 0) {
+        return Err(Error::invalid(format!(
+            "{at}: a window of {odd:?} is not a whole number of milliseconds: round it"
+        )));
+    }
     if long <= short {
         return Err(Error::invalid(format!(
             "{at} must have a long window that is longer than the short one: a twelfth is usual, {} and {}",
-            duration(short * 12),
+            duration(short.saturating_mul(12)),
             duration(short)
         )));
     }

@@ -7,6 +7,7 @@ use crate::outcome::Tally;
 use crate::record::{Lane, Mapping, Recorder, histogram};
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::time::{Timestamp, nanos};
+use std::ops::DerefMut;
 use std::time::Duration;
 
 /// One objective's way to be remembered.
@@ -101,7 +102,20 @@ impl History {
 
     /// Looks back from `now`: everything that is read in one look is of one moment.
     pub(crate) fn look<T>(&self, now: Timestamp, look: impl FnOnce(&mut View<'_>) -> T) -> T {
-        let mut inner = self.inner.lock();
+        self.look_into(self.inner.lock(), now, look)
+    }
+
+    /// The same, unless another thread is looking.
+    pub(crate) fn try_look<T>(&self, now: Timestamp, look: impl FnOnce(&mut View<'_>) -> T) -> Option<T> {
+        self.inner.try_lock().map(|inner| self.look_into(inner, now, look))
+    }
+
+    fn look_into<T>(
+        &self,
+        mut inner: impl DerefMut<Target = Inner>,
+        now: Timestamp,
+        look: impl FnOnce(&mut View<'_>) -> T,
+    ) -> T {
         inner.roll(now);
         self.next.store(inner.next_tick().as_nanos(), Ordering::Relaxed);
         look(&mut View { inner: &mut inner, now })

@@ -120,18 +120,16 @@ impl LatencyRing {
         let wanted = now.as_nanos().saturating_sub(nanos(window.length())).max(self.created.as_nanos());
         let level = self.levels.iter().find(|level| !level.evicted || level.earliest() <= wanted);
         let level = level.unwrap_or(&self.levels[self.levels.len() - 1]);
-        // The snapshot nearest to the window's beginning; where that is also the ring's, the first one.
-        let young = wanted == self.created.as_nanos();
-        let tick = if young { 0 } else { wanted.saturating_add(level.step / 2) / level.step };
-        let after = level.snapshots.partition_point(|(stamp, _)| *stamp <= tick);
-        let base = level.snapshots.get(after.saturating_sub(1));
         let from = wanted.max(level.earliest());
         let coverage = now.as_nanos().saturating_sub(from) as f64 / (nanos(window.length()).max(1)) as f64;
-        let since = |(n, then): (&u64, u32)| u64::from((*n as u32).wrapping_sub(then));
-        match base {
-            Some((_, row)) => Latency::new(coverage.min(1.0), current.iter().zip(row.iter().copied()).map(since)),
-            None => Latency::new(coverage.min(1.0), current.iter().copied()),
-        }
+        let (then, share) = level.at(from, now.as_nanos(), self.created.as_nanos(), current);
+        let since = |(index, n): (usize, &u64)| {
+            let (from, to) = then(index);
+            // As if the calls of the step in which the window begins had come evenly: see `Ring::at`.
+            let within = (f64::from(to.wrapping_sub(from)) * share).round() as u32;
+            u64::from((*n as u32).wrapping_sub(from.wrapping_add(within)))
+        };
+        Latency::new(coverage.min(1.0), current.iter().enumerate().map(since))
     }
 
     pub(super) fn memory_footprint(&self) -> usize {
@@ -142,5 +140,29 @@ impl LatencyRing {
 impl Level {
     fn earliest(&self) -> u64 {
         if self.evicted { self.snapshots.front().map_or(0, |(stamp, _)| stamp.saturating_mul(self.step)) } else { 0 }
+    }
+
+    /// What a bucket stood at before and after the one step around `time` in which anything was counted, and how much of
+    /// that step was over at `time`, 0..=1.
+    fn at<'a>(
+        &'a self,
+        time: u64,
+        now: u64,
+        created: u64,
+        current: &'a [u64; BUCKETS],
+    ) -> (impl Fn(usize) -> (u32, u32) + 'a, f64) {
+        let tick = time / self.step;
+        let after = self.snapshots.partition_point(|(stamp, _)| *stamp <= tick).max(1);
+        let (before, next) = (self.snapshots.get(after - 1), self.snapshots.get(after));
+        let (busy, end) = match next {
+            Some((next, _)) => (next - 1, next.saturating_mul(self.step)),
+            None => (self.tick, now.max(self.tick.saturating_mul(self.step))),
+        };
+        let begin = busy.saturating_mul(self.step).max(created);
+        let share = time.saturating_sub(begin) as f64 / end.saturating_sub(begin).max(1) as f64;
+        let counter = move |row: Option<&(u64, Box<[u32]>)>, bucket: usize| {
+            row.and_then(|(_, row)| row.get(bucket).copied()).unwrap_or(current[bucket] as u32)
+        };
+        (move |bucket| (counter(before, bucket), counter(next, bucket)), share.min(1.0))
     }
 }

@@ -76,7 +76,11 @@ fn observe_only_says_what_it_would_have_done() {
     rig.calls(20, ms(5), Outcome::FAILURE);
     rig.expect(State::WouldBeOpen);
     assert_eq!(rig.outcome(Outcome::Rejected), 0);
-    // And when it is given the decision, it begins afresh.
+    // Forced and let go of, it observes again; and when it is given the decision, it begins afresh.
+    rig.guard.force_open();
+    rig.guard.auto();
+    rig.calls(20, ms(5), Outcome::FAILURE);
+    rig.expect(State::WouldBeOpen);
     rig.guard.auto();
     rig.expect(State::Closed);
     assert_eq!(rig.trip(), 20);
@@ -321,5 +325,43 @@ fn the_ramp_lets_its_share_through_evenly() {
             assert!((expected - f64::from(passed)).abs() < 3.0, "{passed} passed of {call} where {expected} should");
         }
         rig.expect(State::Closed);
+    }
+}
+
+#[test]
+fn calls_that_hang_trip_however_many_epochs_they_fill() {
+    for (age, calls, gap) in [(secs(1), 500, ms(5)), (secs(10), 100, ms(250)), (secs(4), 50, ms(100))] {
+        let rig = rig(Breaker::never().age_in_flight(age, calls));
+        let mut hanging = Vec::new();
+        for n in 0_u32.. {
+            let Ok(permit) = rig.guard.admit() else { break };
+            hanging.push(permit);
+            rig.wait(gap);
+            assert!(gap * n < age * 5 + gap * calls as u32 * 3, "{n} calls hang, and nothing trips");
+        }
+        assert!(hanging.len() as u64 >= calls, "{} calls tripped", hanging.len());
+        rig.expect(State::Open);
+    }
+}
+
+#[test]
+fn a_breaker_that_cannot_work_is_refused() {
+    let refused = |breaker: Breaker| {
+        let plimsoll = plimsoll::Plimsoll::new();
+        let slo = plimsoll.declare(Slo::new("payments").success(99.0)).unwrap();
+        slo.guard().breaker(breaker).build().unwrap_err()
+    };
+    let unreachable = refused(Breaker::never().slo_burn(100.0));
+    assert!(unreachable.is_unreachable(), "{unreachable}");
+    assert!(unreachable.to_string().contains("write a factor under 100.0000"), "{unreachable}");
+    for breaker in [
+        Breaker::default().slow_ratio(0.5, Duration::ZERO),
+        Breaker::default().slow_ratio(0.5, secs(61)),
+        Breaker::default().slow_ratio(1.5, secs(1)),
+        Breaker::default().ramp(0.1, secs(90_000)),
+        Breaker::default().probes(0, secs(1)),
+        Breaker::default().jitter(f64::NAN),
+    ] {
+        assert!(refused(breaker.clone()).is_invalid(), "{breaker:?}");
     }
 }

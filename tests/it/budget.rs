@@ -1,8 +1,10 @@
 //! Burn rates and budgets: never NaN, never wrong by a rounding, and as the plain fractions say.
 
-use plimsoll::{Budget, BurnRate, Period, Reading, Tally, Target, Window, burn_rate, exceeds, formulas};
+use plimsoll::{
+    Budget, BurnRate, ManualClock, Period, Plimsoll, Reading, Slo, Tally, Target, Window, burn_rate, exceeds, formulas,
+};
 use proptest::prelude::*;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 fn target(percent: f64) -> Target {
     Target::percent(percent).unwrap()
@@ -136,4 +138,29 @@ proptest! {
         prop_assert_eq!(target.budget_parts(), 1_000_000_000 - tenmillionths);
         prop_assert_eq!(target.as_percent(), text.parse::<f64>().unwrap());
     }
+}
+
+#[test]
+fn a_young_month_has_most_of_its_budget_before_it() {
+    let clock = ManualClock::new();
+    clock.set_wall(SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600)); // 2026-01-01 00:00:00 UTC
+    let plimsoll = Plimsoll::with_clock(clock.clone());
+    let slo = plimsoll.declare(Slo::new("month").success(99.0).over_calendar_month()).unwrap();
+    for _ in 0..3_600 {
+        slo.count(99, 1); // exactly as fast as allowed
+        clock.advance(Duration::from_secs(1));
+    }
+    let budget = slo.budget();
+    assert!(budget.remaining.abs() < 1e-9 && budget.events == 360_000, "{budget:?}");
+    // At nine tenths of that it lasts beyond the month.
+    for _ in 0..36_000 {
+        slo.count(991, 9);
+        clock.advance(Duration::from_secs(1));
+    }
+    let budget = slo.budget();
+    assert!(budget.remaining > 0.0 && budget.time_to_exhaustion.is_none(), "{budget:?}");
+    // The next month begins with nothing spent.
+    clock.set_wall(SystemTime::UNIX_EPOCH + Duration::from_secs(1_769_904_000)); // 2026-02-01 00:00:00 UTC
+    let budget = slo.budget();
+    assert_eq!((budget.remaining, budget.spent), (1.0, 0), "{budget:?}");
 }

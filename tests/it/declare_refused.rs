@@ -144,3 +144,13 @@ fn policies_and_protection_that_make_no_sense_are_refused() {
     refused(&with(policy().when_exhausted("")), Error::is_invalid, &["spent budget"]);
     refused(&slo().min_events(0), Error::is_invalid, &["min_events(0)", "at least 1"]);
 }
+
+#[test]
+fn windows_beyond_all_bounds_are_refused_too() {
+    let declare = |long, short| {
+        Slo::new("odd").success(99.9).alerts(vec![AlertWindow::new(Severity::P0, long, short, 14.4)]).validate()
+    };
+    assert!(declare(Duration::MAX, Duration::MAX).unwrap_err().is_invalid());
+    let odd = declare(Duration::from_micros(3_600_000_500), Duration::from_secs(300)).unwrap_err().to_string();
+    assert!(odd.contains("whole number of milliseconds"), "{odd}");
+}

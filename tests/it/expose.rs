@@ -272,3 +272,25 @@ fn hostile_names_are_escaped_or_refused() {
     assert!(plimsoll.declare(Slo::new("two\nlines").success(99.0)).unwrap_err().is_invalid());
     assert!(slo.guard().named("two\nlines").build().unwrap_err().is_invalid());
 }
+
+/// A scrape lets time do its work, which is told to subscribers; one of them may ask for an exposition itself.
+#[test]
+fn a_subscriber_may_render_while_a_scrape_tells_it_something() {
+    let clock = ManualClock::new();
+    let (plimsoll, slo) = declared(&clock);
+    let guard = slo.guard().named("payments").breaker(Breaker::default().jitter(0.0)).build().unwrap();
+    let told = Arc::new(AtomicUsize::new(0));
+    let (again, count) = (plimsoll.clone(), Arc::clone(&told));
+    plimsoll.subscribe(move |_| {
+        assert!(again.render_own().contains("plimsoll_breaker_state"));
+        again.publish();
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    while let Ok(permit) = guard.admit() {
+        permit.failure();
+    }
+    let before = told.load(Ordering::Relaxed);
+    clock.advance(Duration::from_secs(5));
+    assert!(plimsoll.render_own().contains("state=\"half_open\"} 1"));
+    assert!(told.load(Ordering::Relaxed) > before, "the scrape itself half-opened the breaker, and said so");
+}

@@ -102,3 +102,31 @@ fn a_window_older_than_all_calls_holds_every_latency() {
         held_against(&rig, Window::days(30), exact);
     }
 }
+
+#[test]
+fn a_window_between_two_snapshots_holds_what_happened_in_it() {
+    let rig = rig(Breaker::never());
+    // Ten minutes slow, then fast: after five minutes the last five know nothing of the slow ones.
+    let calls = |seconds: u32, latency| {
+        for _ in 0..seconds {
+            rig.slo.record(Outcome::Success, latency);
+            rig.wait(secs(1));
+        }
+    };
+    calls(600, ms(900));
+    for (after, slow) in [(100_u32, 200.0), (200, 100.0), (290, 10.0), (310, 0.0)] {
+        let so_far = rig.slo.latency(Window::minutes(60)).count() as u32 - 600;
+        calls(after - so_far, ms(10));
+        let latency = rig.slo.latency(Window::minutes(5));
+        let (n, over) = (latency.count() as f64, f64::from(after.min(300)));
+        let share = 1.0 - over / 300.0;
+        // Within the step in which the window begins, calls are taken to have come evenly.
+        assert!((n - 300.0).abs() <= 3.0, "{n} calls in 300 s, {after} s after");
+        assert!((share * 300.0 - slow).abs() < 1e-9);
+        let p = latency.quantile((1.0 - share - 0.02).max(0.0)).unwrap();
+        assert!(p < ms(20), "{p:?} at {after} s");
+        if slow > 10.0 {
+            assert!(latency.quantile(1.0 - share + 0.02).unwrap() > ms(800), "{after} s");
+        }
+    }
+}

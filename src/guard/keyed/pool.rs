@@ -93,6 +93,8 @@ impl<K: Key> Pool<K> {
             && known.borrow() == key
         {
             self.touch(slot, moment);
+            // Under the lock, which is held to the end of this block: who would put the key out waits for it, and sees
+            // the call.
             return slot.pin();
         }
         self.pin_unknown(key, hash, moment)

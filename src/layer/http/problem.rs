@@ -1,7 +1,7 @@
 //! A refusal as an HTTP response: 503 with `Retry-After` and a problem document (RFC 9457).
 
 use super::body::GuardBody;
-use crate::breaker::Rejection;
+use crate::breaker::{Reason, Rejection};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body::Body;
@@ -11,8 +11,12 @@ use std::time::Duration;
 /// When to come back if nobody knows: a guess that keeps clients from asking all the time.
 const UNKNOWN: Duration = Duration::from_secs(5);
 
+/// A probe may hold its lease for long, but mostly ends soon, and clients should not stay away for the lease.
+const PROBING: Duration = Duration::from_secs(1);
+
 pub(super) fn response<B: Body>(rejection: &Rejection) -> Response<GuardBody<B>> {
-    let seconds = seconds(rejection.retry_after().unwrap_or(UNKNOWN));
+    let wait = rejection.retry_after().unwrap_or(UNKNOWN);
+    let seconds = seconds(if rejection.reason() == Reason::Probing { wait.min(PROBING) } else { wait });
     let mut response = Response::new(GuardBody::problem(Bytes::from(document(rejection, seconds))));
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
