@@ -220,8 +220,9 @@ impl SloHandle {
         rest.fold(meter.budget(0, now), |least, budget| if budget.remaining < least.remaining { budget } else { least })
     }
 
-    /// The latencies of calls that were not refused, over `window`. They are remembered for less long than counts: see
-    /// [`Latency::coverage`].
+    /// The latencies of calls that were not refused, over `window`. They are remembered for less long than counts (for about
+    /// two hours with a period of 30 days: see [`Latency::coverage`]) and in coarser steps, of 5 s, 30 s, 3 min and 18 min:
+    /// the calls of the step in which the window begins are taken to have come evenly over it.
     pub fn latency(&self, window: Window) -> Latency {
         self.meter.latency(window, self.meter.hub.clock.now())
     }
@@ -242,7 +243,7 @@ impl SloHandle {
         Outcome::ALL.into_iter().zip(sums)
     }
 
-    /// Bytes that its history takes, whatever the traffic; its guards' are counted with them.
+    /// Bytes that its own history takes, and what counts its events by hand; a guard says its own.
     pub fn memory_footprint(&self) -> usize {
         self.meter.memory_footprint()
     }

@@ -178,6 +178,9 @@ impl Trips {
     /// The smallest x with bad + x ≥ limit · (calls + x), and with bad + x ≥ limit · min_calls: bad results, and nothing
     /// else, from here on. Good ones between them can only ask for more.
     fn needed(&self, limit: f64, bad: u64, calls: u64) -> i64 {
+        if limit > 1.0 {
+            return i64::MAX; // more than all can never be bad
+        }
         let bad = bad as f64;
         let for_enough = limit * self.min_calls as f64 - bad;
         let for_ratio = if limit * calls as f64 <= bad { 0.0 } else { (limit * calls as f64 - bad) / (1.0 - limit) };

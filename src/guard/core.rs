@@ -119,9 +119,15 @@ impl GuardCore {
         let ticks = self.clock.ticks();
         let ticket = match self.pass(ticks) {
             Some(ticket) => ticket,
-            None => self.ask(ticks).map_err(|rejection| self.refuse(ticks, rejection))?,
+            None => self.ask_or_refuse(ticks)?,
         };
         Ok(self.let_in(ticks, ticket))
+    }
+
+    #[cfg(feature = "tower")]
+    #[cold]
+    fn ask_or_refuse(&'static self, ticks: Ticks) -> Result<Ticket, Refusal> {
+        self.ask(ticks).map_err(|rejection| self.refuse(ticks, rejection))
     }
 
     /// Whether a call may pass without a question: no tick is due, and the circuit is closed, if there is one.
