@@ -30,6 +30,8 @@ pub(crate) const KEYED_BREAKERS: &str = "plimsoll_keyed_breakers";
 pub(crate) const REJECTIONS: &str = "plimsoll_rejections_total";
 /// Calls under way.
 pub(crate) const IN_FLIGHT: &str = "plimsoll_in_flight";
+/// Calls that may be under way at once.
+pub(crate) const CONCURRENCY_LIMIT: &str = "plimsoll_concurrency_limit";
 /// What is declared, as labels; always 1.
 pub(crate) const INFO: &str = "plimsoll_slo_info";
 

@@ -62,6 +62,8 @@ static REJECTIONS: Family = family(
     "Calls refused, by reason; fallback_limit counts fallbacks that were not asked, beside that.",
 );
 static IN_FLIGHT: Family = family(names::IN_FLIGHT, Kind::Gauge, "Calls under way.");
+static CONCURRENCY_LIMIT: Family =
+    family(names::CONCURRENCY_LIMIT, Kind::Gauge, "Calls that may be under way at once; +Inf without a limiter.");
 static KEYS: Family = family(names::KEYS, Kind::Gauge, "How many keys a guard per key holds.");
 static KEYS_EVICTED: Family =
     family(names::KEYS_EVICTED, Kind::Counter, "Keys that a guard per key forgot to make room for others.");
@@ -74,7 +76,7 @@ static KEYED_BREAKERS: Family =
     family(names::KEYED_BREAKERS, Kind::Gauge, "How many keys of a guard per key have a breaker in this state.");
 
 /// Every family.
-pub(super) static ALL: [&Family; 16] = [
+pub(super) static ALL: [&Family; 17] = [
     &EVENTS,
     &OUTCOMES,
     &DURATION,
@@ -87,6 +89,7 @@ pub(super) static ALL: [&Family; 16] = [
     &BREAKER_TRANSITIONS,
     &REJECTIONS,
     &IN_FLIGHT,
+    &CONCURRENCY_LIMIT,
     &KEYS,
     &KEYS_EVICTED,
     &KEYS_OVERFLOWED,
@@ -227,6 +230,11 @@ fn guards(guards: &[GuardShown], keyed: &[KeyedShown], sink: &mut impl Sink) {
     let own = guards.iter().map(|guard| (guard.name, guard.in_flight));
     for (name, in_flight) in own.chain(keyed.iter().map(|guard| (guard.name, guard.in_flight))) {
         sink.gauge(&[(label::GUARD, name)], in_flight as f64);
+    }
+    // There is no limiter yet, and the series is there all the same: whoever draws it need not draw anew.
+    sink.family(&CONCURRENCY_LIMIT);
+    for name in guards.iter().map(|guard| guard.name).chain(keyed.iter().map(|guard| guard.name)) {
+        sink.gauge(&[(label::GUARD, name)], f64::INFINITY);
     }
 }
 

@@ -85,6 +85,7 @@ impl Writer<'_> {
         match value {
             0.0 => self.out.push_str("0\n"),
             1.0 => self.out.push_str("1\n"),
+            f64::INFINITY => self.out.push_str("+Inf\n"),
             _ => _ = writeln!(self.out, "{value}"),
         }
     }

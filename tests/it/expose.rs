@@ -40,6 +40,8 @@ fn every_series_is_there_at_zero_before_the_first_call() {
     has("plimsoll_breaker_transitions_total", 25);
     has("plimsoll_rejections_total", 2 * 6);
     has("plimsoll_in_flight", 2);
+    has("plimsoll_concurrency_limit", 2);
+    assert!(text.contains("plimsoll_concurrency_limit{guard=\"plain\"} +Inf\n"), "{text}");
     for ((name, labels), value) in &read.samples {
         let one = name == "plimsoll_slo_info"
             || name == "plimsoll_error_budget_remaining_ratio"
