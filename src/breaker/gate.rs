@@ -359,7 +359,6 @@ impl Gate {
     }
 
     /// The state as it was last decided on.
-    #[cfg(feature = "metrics")]
     pub(crate) fn peek(&self) -> State {
         self.control.lock().core.state()
     }

@@ -91,7 +91,7 @@ impl Catalogue {
         Shown {
             slos: self.slos.iter_mut().map(read).collect(),
             guards: guards.iter().map(GuardShown::read).collect(),
-            keyed: plimsoll.keyed_guards().into_iter().map(|keyed| keyed.show(now)).collect(),
+            keyed: plimsoll.keyed_guards().into_iter().map(|keyed| keyed.show()).collect(),
         }
     }
 }

@@ -27,7 +27,7 @@ pub fn status(plimsoll: &Plimsoll) -> String {
     let mut page = String::new();
     // Writing to a `String` cannot fail, here and below.
     _ = writeln!(page, "{}", wall(plimsoll.clock().wall(), "%Y-%m-%d %H:%M:%S UTC"));
-    let keyed: Vec<KeyedShown> = plimsoll.keyed_guards().into_iter().map(|keyed| keyed.show(now)).collect();
+    let keyed: Vec<KeyedShown> = plimsoll.keyed_guards().into_iter().map(|keyed| keyed.show()).collect();
     summary(&mut page, &slos, &guards, &keyed);
     for slo in &slos {
         one_slo(&mut page, slo, now);

@@ -136,6 +136,11 @@ impl Slot {
         self.core.gate.as_ref().map_or(State::Closed, |gate| gate.state(now))
     }
 
+    /// The state as it was last decided on: nobody is told anything.
+    pub(super) fn peek(&self) -> State {
+        self.core.gate.as_ref().map_or(State::Closed, |gate| gate.peek())
+    }
+
     pub(super) fn label(&self) -> String {
         self.label.lock().clone()
     }

@@ -11,7 +11,8 @@ pub(crate) trait KeyedView: Send + Sync {
     fn name(&self) -> &'static str;
     /// What time alone does.
     fn tick(&self, now: Timestamp);
-    fn show(&self, now: Timestamp) -> KeyedShown;
+    /// What there is; [`tick`](Self::tick) comes first.
+    fn show(&self) -> KeyedShown;
 }
 
 /// A guard per key at one moment.
@@ -46,12 +47,12 @@ impl<K: Key> KeyedView for Pool<K> {
         self.tell(now);
     }
 
-    fn show(&self, now: Timestamp) -> KeyedShown {
+    fn show(&self) -> KeyedShown {
         let slots = self.slots();
         let (mut states, mut unwell) = ([0; State::ALL.len()], Vec::new());
         for slot in slots.iter().copied().chain([self.others()]) {
             // A breaker that is closed stays so by itself.
-            let state = if slot.is_restless() { slot.state(now) } else { State::Closed };
+            let state = if slot.is_restless() { slot.peek() } else { State::Closed };
             if slot.index < self.capacity() {
                 states[state as usize] += 1;
             }
