@@ -103,7 +103,7 @@ fi
 
 if [ "$mode" = --soak ]; then
     step "soak"
-    PROPTEST_CASES=2000 bounded cargo test -p plimsoll --release --all-features --test it -- --nocapture property
+    PROPTEST_CASES=2000 PROPTEST_RNG_SEED=$RANDOM bounded cargo test -p plimsoll --release --all-features --test it -- --nocapture property
 fi
 
 step "done"

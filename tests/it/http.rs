@@ -78,9 +78,15 @@ async fn a_refusal_is_a_503_with_retry_after_and_a_problem_document() {
     assert_eq!(problem, expected);
     rig.advance(2.4);
     assert_eq!(ask().await.unwrap().headers()["retry-after"], "1", "at least one");
+    rig.advance(0.1);
+    let probe = layer.guard().admit().unwrap();
+    let response = ask().await.unwrap();
+    assert_eq!(response.headers()["retry-after"], "1", "a probe mostly ends long before its lease of 30 s");
+    assert_eq!(json_of(response).await["reason"], "probing");
+    probe.failure();
     layer.guard().force_open();
     assert_eq!(ask().await.unwrap().headers()["retry-after"], "5", "a guess: only the operator knows");
-    assert_eq!(ended(layer.guard()), [("failure", 2), ("rejected", 3)]);
+    assert_eq!(ended(layer.guard()), [("failure", 3), ("rejected", 4)]);
 }
 
 #[tokio::test]

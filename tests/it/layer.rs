@@ -123,6 +123,24 @@ fn an_open_breaker_does_not_wait_for_a_pending_inner_service() {
 }
 
 #[test]
+fn a_half_open_breaker_that_gave_its_last_probe_away_does_not_wait_either() {
+    let rig = Rig::new();
+    let (mock, mut handle) = mocked();
+    handle.allow(0);
+    let mut service = rig.guard().layer().unwrap().layer(mock);
+    let guard = service.guard();
+    trip(guard);
+    rig.advance(10.0);
+    let task = Task::default();
+    assert!(!is_ready(&task, &mut service), "it may let a call through");
+    let probe = guard.admit().unwrap();
+    assert!(task.woken() > 0, "now it refuses, and whoever waited is told");
+    assert!(is_ready(&task, &mut service));
+    assert_eq!(reason(now(service.call("pay"))), Reason::Probing);
+    probe.success();
+}
+
+#[test]
 fn a_forced_open_breaker_does_not_wait_either() {
     let rig = Rig::new();
     let (mock, mut handle) = mocked();

@@ -11,6 +11,7 @@ mod breaker_outage;
 mod budget;
 #[cfg(feature = "http")]
 mod clients;
+mod clock;
 mod declare;
 mod declare_refused;
 #[cfg(feature = "axum")]

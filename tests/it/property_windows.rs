@@ -6,11 +6,11 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::time::Duration;
 
-/// As many cases as `PROPTEST_CASES` says, or 64; by the seed of `PROPTEST_RNG_SEED`, or always the same.
+/// As many cases as `PROPTEST_CASES` says, or 128, some 10⁵ steps; by the seed of `PROPTEST_RNG_SEED`, or always the same.
 pub(crate) fn config() -> ProptestConfig {
     let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = 64;
+        config.cases = 128;
     }
     if matches!(config.rng_seed, RngSeed::Random) {
         config.rng_seed = RngSeed::Fixed(0x5105);

@@ -1,0 +1,47 @@
+//! The machine's clock, on which everything is decided.
+
+use plimsoll::{Clock, ManualClock};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+/// Threads hand each other the time: whoever gets it later reads no earlier one. Counters of two cores may differ by a
+/// little; a lock that changes hands takes longer than that.
+#[test]
+fn it_never_runs_backwards_across_threads() {
+    let clock = Clock::new();
+    let last = Mutex::new(clock.now());
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..100_000 {
+                    let mut last = last.lock().unwrap();
+                    let now = clock.now();
+                    assert!(now >= *last, "{now:?} after {last:?}");
+                    *last = now;
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn it_keeps_the_time_that_the_operating_system_keeps() {
+    let clock = Clock::new();
+    let (begun, wall) = (clock.now(), clock.wall());
+    thread::sleep(Duration::from_millis(200)); // the machine's own time is what this is about
+    let (gone, by_wall) = (clock.now().since(begun), clock.wall().duration_since(wall).unwrap());
+    let off = gone.as_secs_f64() / by_wall.as_secs_f64();
+    assert!((0.9..1.1).contains(&off), "{gone:?} by the clock, {by_wall:?} by the wall");
+}
+
+#[test]
+fn a_manual_clock_moves_only_when_told() {
+    let manual = ManualClock::new();
+    let clock = Clock::from(manual.clone());
+    let begun = clock.now();
+    assert_eq!(clock.now(), begun);
+    manual.advance(Duration::from_millis(1_500));
+    assert_eq!(clock.now().since(begun), Duration::from_millis(1_500));
+    assert_eq!(begun.since(clock.now()), Duration::ZERO);
+}
