@@ -63,7 +63,7 @@ impl Memory {
 
     /// As a guard does before it counts.
     pub fn tick(&self, now: Timestamp) -> bool {
-        now >= self.0.next_tick() && self.0.try_roll(now)
+        now >= self.0.next_tick() && self.0.try_roll(now, |_| ()).is_some()
     }
 
     pub fn read(&self, window: Window, now: Timestamp) -> Tally {

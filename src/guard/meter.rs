@@ -11,7 +11,7 @@ use crate::record::Mapping;
 use crate::record::{Lane, Recorder};
 use crate::slo::{Objective, Period, Slo};
 use crate::time::Timestamp;
-use crate::window::{Column, History, Latency, Reading, View, Window};
+use crate::window::{Column, History, Latency, Reading, Window};
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -104,15 +104,12 @@ impl Meter {
 
     /// Rolls the windows if it is time, and judges the alerts if it was this call that rolled.
     pub(crate) fn tick(&self, now: Timestamp) {
-        if self.history.try_roll(now)
-            && let Some(mut alerts) = self.alerts.try_lock()
-        {
-            let read = |view: &mut View<'_>| alerts.evaluate(now, |objective, window| view.read(objective, window));
-            // If somebody looks just now, the next tick judges.
-            let edges = self.history.try_look(now, read);
-            drop(alerts);
-            self.tell(edges.unwrap_or_default(), now);
-        }
+        // In one look, and waiting for nobody: if somebody evaluates them just now, it is done.
+        let judged = self.history.try_roll(now, |view| {
+            let mut alerts = self.alerts.try_lock()?;
+            Some(alerts.evaluate(now, |objective, window| view.read(objective, window)))
+        });
+        self.tell(judged.flatten().unwrap_or_default(), now);
     }
 
     /// Evaluates the alerts for somebody who asks, and may wait.
@@ -162,6 +159,8 @@ impl Meter {
     }
 
     pub(crate) fn total(&self, objective: usize, now: Timestamp) -> Tally {
+        // Whoever rolls judges: a reading must not take that away from the requests.
+        self.tick_if_due(now);
         self.history.look(now, |view| view.total(objective))
     }
 

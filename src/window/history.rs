@@ -7,7 +7,6 @@ use crate::outcome::Tally;
 use crate::record::{Lane, Mapping, Recorder, histogram};
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::time::{Timestamp, nanos};
-use std::ops::DerefMut;
 use std::time::Duration;
 
 /// One objective's way to be remembered.
@@ -88,37 +87,25 @@ impl History {
         Timestamp::from_nanos(self.next.load(Ordering::Relaxed))
     }
 
-    /// Takes the snapshots that are due, unless another thread is about it; whether this call did.
-    pub(crate) fn try_roll(&self, now: Timestamp) -> bool {
+    /// Takes the snapshots that are due and looks back from them, unless nothing is due or another thread is about it.
+    pub(crate) fn try_roll<T>(&self, now: Timestamp, look: impl FnOnce(&mut View<'_>) -> T) -> Option<T> {
         // The lock is the one compare-and-swap of a roll: a request never waits for it.
-        let Some(mut inner) = self.inner.try_lock() else { return false };
+        let mut inner = self.inner.try_lock()?;
         if now < inner.next_tick() {
-            return false;
+            return None;
         }
-        inner.roll(now);
-        self.next.store(inner.next_tick().as_nanos(), Ordering::Relaxed);
-        true
+        Some(self.look_into(&mut inner, now, look))
     }
 
     /// Looks back from `now`: everything that is read in one look is of one moment.
     pub(crate) fn look<T>(&self, now: Timestamp, look: impl FnOnce(&mut View<'_>) -> T) -> T {
-        self.look_into(self.inner.lock(), now, look)
+        self.look_into(&mut self.inner.lock(), now, look)
     }
 
-    /// The same, unless another thread is looking.
-    pub(crate) fn try_look<T>(&self, now: Timestamp, look: impl FnOnce(&mut View<'_>) -> T) -> Option<T> {
-        self.inner.try_lock().map(|inner| self.look_into(inner, now, look))
-    }
-
-    fn look_into<T>(
-        &self,
-        mut inner: impl DerefMut<Target = Inner>,
-        now: Timestamp,
-        look: impl FnOnce(&mut View<'_>) -> T,
-    ) -> T {
+    fn look_into<T>(&self, inner: &mut Inner, now: Timestamp, look: impl FnOnce(&mut View<'_>) -> T) -> T {
         inner.roll(now);
         self.next.store(inner.next_tick().as_nanos(), Ordering::Relaxed);
-        look(&mut View { inner: &mut inner, now })
+        look(&mut View { inner, now })
     }
 
     /// Every recorder, with the columns resolved against its cells.

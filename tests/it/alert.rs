@@ -1,7 +1,10 @@
 //! The alerts in process: pending, firing, resolved, and what silence does to them.
 
 use crate::traffic::{Traffic, first, state};
-use plimsoll::{AlertState, AlertWindow, Alerts, Objective, Severity, Slo, Tally, Timestamp, Transition, Window};
+use plimsoll::{
+    AlertState, AlertWindow, Alerts, EventKind, ManualClock, Objective, Plimsoll, Severity, Slo, Tally, Timestamp,
+    Transition, Window,
+};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -271,5 +274,30 @@ proptest! {
             let seen: Vec<_> = edges.iter().map(|edge| edge.transition).collect();
             prop_assert_eq!(seen, Vec::from_iter(expected), "after {} s", steps);
         }
+    }
+}
+
+/// Whoever rolls the windows judges: a reader that always comes first must not keep the requests from it, nor the other
+/// way round.
+#[test]
+fn alerts_are_told_whoever_comes_first() {
+    let clock = ManualClock::new();
+    let plimsoll = Plimsoll::with_clock(clock.clone());
+    let slo = plimsoll.declare(slo(Duration::ZERO)).unwrap();
+    let guard = slo.guard().build().unwrap();
+    let states = || -> Vec<&str> {
+        let told = plimsoll.events().into_iter();
+        told.filter_map(|event| if let EventKind::Alert { state, .. } = event.kind { Some(state) } else { None })
+            .collect()
+    };
+    let objective = slo.objectives().next().unwrap();
+    for (bad, told) in [(true, &["firing"][..]), (false, &["firing", "resolved"])] {
+        for _ in 0..300 {
+            clock.advance(Duration::from_millis(250));
+            _ = (objective.total(), objective.reading(SHORT), slo.latency(SHORT), slo.outcomes());
+            let permit = guard.admit().unwrap();
+            if bad { permit.failure() } else { permit.success() }
+        }
+        assert_eq!(states(), told);
     }
 }

@@ -288,7 +288,14 @@ fn two_states_at_1_in_the_gauge() {
     let rig = rig(steady());
     let told = |rig: &Rig| {
         let now = rig.guard.state();
-        assert_eq!(State::ALL.iter().filter(|state| **state == now).count(), 1);
+        #[cfg(feature = "prometheus")]
+        {
+            let text = rig.plimsoll.render_own();
+            let gauge: Vec<&str> = text.lines().filter(|line| line.starts_with("plimsoll_breaker_state{")).collect();
+            let at_1: Vec<&&str> = gauge.iter().filter(|line| line.ends_with(" 1")).collect();
+            assert_eq!((gauge.len(), at_1.len()), (State::ALL.len(), 1), "{gauge:#?}");
+            assert!(at_1[0].contains(&format!("state=\"{}\"", now.as_str())), "{at_1:?}");
+        }
         let last = rig.changes().last().map_or("closed", |(_, to, _)| to);
         assert_eq!(now.as_str(), last, "what is read and what was told are the same");
     };

@@ -117,6 +117,7 @@ impl Shop {
 
     async fn phase(&self, fails: u64, lasts: u64) {
         self.fails.store(fails, Ordering::Relaxed);
+        // Prometheus scrapes by real time, so the incident takes real time.
         tokio::time::sleep(Duration::from_secs(lasts)).await;
     }
 }
@@ -162,7 +163,7 @@ async fn prometheus_and_the_process_agree_through_an_incident() {
     let now = || seconds(shop.plimsoll.clock().wall());
     // The first scrape comes before the first call: so everything is there from zero.
     while prometheus.samples(&events("bad"), 60, now()).await.is_empty() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await; // until another process's next scrape
     }
 
     let begun = now();
@@ -182,7 +183,7 @@ async fn prometheus_and_the_process_agree_through_an_incident() {
     let total = format!("sum({})", events("good|bad"));
     while prometheus.value(&total, now()).await < made {
         assert!(now() < ended + 5.0, "the last calls were never scraped");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await; // until another process's next scrape
     }
 
     // Counts, to the unit.

@@ -172,6 +172,21 @@ fn nothing_is_unsafe_and_everything_is_documented() {
 fn the_hot_path_takes_no_lock_and_boxes_nothing() {
     let record = root().join("src/record/mod.rs");
     let gate = fs::read_to_string(root().join("src/breaker/gate.rs")).unwrap();
+    // What a call does when a tick is due may try for a lock, and goes on without it.
+    let on_the_way = [
+        ("src/breaker/gate.rs", &["pub(crate) fn tick", "fn judge", "pub(crate) fn refuses"][..]),
+        ("src/guard/core.rs", &["pub(crate) fn admit(", "pub(super) fn finish(", "pub(crate) fn tick", "fn ask("]),
+        ("src/guard/meter.rs", &["pub(crate) fn tick"]),
+        ("src/window/history.rs", &["pub(crate) fn try_roll"]),
+    ];
+    for (file, functions) in on_the_way {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        for function in functions {
+            let body = text.split(function).nth(1).unwrap_or_else(|| panic!("no {function} in {file}"));
+            let body = body.split("\n    }\n").next().unwrap();
+            assert!(!body.contains(".lock()"), "{file}, {function} locks:\n{body}");
+        }
+    }
     for (line, text) in code(&record) {
         assert!(!text.contains(".lock()"), "{}:{line} locks: {text}", record.display());
     }
