@@ -162,6 +162,8 @@
 #![deny(missing_docs)]
 
 mod alert;
+#[cfg(feature = "artifacts")]
+pub mod artifacts;
 mod breaker;
 mod budget;
 mod error;
@@ -171,7 +173,7 @@ mod expose;
 mod guard;
 #[cfg(feature = "tower")]
 mod layer;
-#[cfg(feature = "metrics")]
+#[cfg(any(feature = "metrics", feature = "artifacts"))]
 mod names;
 pub mod ops;
 mod outcome;

@@ -1,4 +1,5 @@
 //! Every exported metric and label name, once.
+#![allow(dead_code)] // each feature uses some of them
 
 /// Events by objective and verdict.
 pub(crate) const EVENTS: &str = "plimsoll_events_total";
@@ -32,6 +33,18 @@ pub(crate) const REJECTIONS: &str = "plimsoll_rejections_total";
 pub(crate) const IN_FLIGHT: &str = "plimsoll_in_flight";
 /// Calls that may be under way at once.
 pub(crate) const CONCURRENCY_LIMIT: &str = "plimsoll_concurrency_limit";
+/// Demand over the limit: calls under way, waiting and lately shed; over 1, more is wanted than there is room for.
+pub(crate) const SATURATION: &str = "plimsoll_saturation_ratio";
+/// The share of the calls of the last ten seconds that were shed.
+pub(crate) const SHED_RATIO: &str = "plimsoll_shed_ratio";
+/// Calls shed, by priority.
+pub(crate) const SHEDS: &str = "plimsoll_sheds_total";
+/// Calls that wait to be let in.
+pub(crate) const QUEUED: &str = "plimsoll_queued";
+/// Seconds until the error budget is spent at the present rate; `+Inf` if it will not be.
+pub(crate) const EXHAUSTION: &str = "plimsoll_budget_exhaustion_seconds";
+/// Which SLO a guard's calls count for; always 1.
+pub(crate) const GUARD_INFO: &str = "plimsoll_guard_info";
 /// What is declared, as labels; always 1.
 pub(crate) const INFO: &str = "plimsoll_slo_info";
 
@@ -47,6 +60,7 @@ pub(crate) mod label {
     pub(crate) const FROM: &str = "from";
     pub(crate) const TO: &str = "to";
     pub(crate) const REASON: &str = "reason";
+    pub(crate) const PRIORITY: &str = "priority";
     pub(crate) const TARGET: &str = "target";
     pub(crate) const PERIOD: &str = "period";
     pub(crate) const DECLARATION: &str = "declaration";

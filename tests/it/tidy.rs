@@ -28,6 +28,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "registry",
         ],
     ),
+    ("artifacts", &["error", "names", "slo"]),
     (
         "ops",
         &[
