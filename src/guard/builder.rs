@@ -64,7 +64,7 @@ impl<F> GuardBuilder<F> {
     }
 
     /// How many fallbacks may be under way at once: 1,024 unless said otherwise. Beyond that the refusal itself is the
-    /// answer.
+    /// answer. Values and stale answers are there at once, and so never under way: only handlers are counted.
     pub fn max_concurrent_fallbacks(mut self, n: u32) -> Self {
         self.fallback_limit = n;
         self
@@ -113,7 +113,8 @@ impl<F> GuardBuilder<F> {
             };
             let report = Box::new(report);
             let gate = breaker.as_ref().map(|breaker| gate(name, breaker, has_fallback, meter, recorder, report));
-            let core = GuardCore::new(name, meter, recorder, gate, fallback_limit);
+            let places = if has_fallback { fallback_limit } else { 0 };
+            let core = GuardCore::new(name, meter, recorder, gate, places);
             Guard { core: Box::leak(Box::new(core)) }
         })?;
         Ok((guard, fallback))

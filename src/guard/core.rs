@@ -5,6 +5,9 @@ use super::meter::Meter;
 use super::permit::Refusal;
 use super::permit::{Permit, slot};
 #[cfg(feature = "tower")]
+use super::places::FallbackPlace;
+use super::places::Places;
+#[cfg(feature = "tower")]
 use crate::breaker::Reason;
 use crate::breaker::{Gate, Rejection, Ticket};
 #[cfg(feature = "tower")]
@@ -14,7 +17,7 @@ use crate::record::Recorder;
 use crate::time::{Clock, Ticks, Timestamp, nanos};
 use crossbeam_utils::CachePadded;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A guard lives as long as the process: a permit then needs no reference count, which two cores would fight over.
@@ -30,10 +33,7 @@ pub(crate) struct GuardCore {
     /// When windows, or the breaker, want to be rolled (ticks).
     next_tick: CachePadded<AtomicU64>,
     first_byte: OnceLock<&'static Recorder>,
-    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only layers have fallbacks"))]
-    fallback_limit: u32,
-    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only layers have fallbacks"))]
-    fallbacks: AtomicU32,
+    places: Places,
 }
 
 impl GuardCore {
@@ -53,8 +53,7 @@ impl GuardCore {
             clock: meter.hub.clock.clone(),
             next_tick: CachePadded::new(AtomicU64::new(0)),
             first_byte: OnceLock::new(),
-            fallback_limit,
-            fallbacks: AtomicU32::new(0),
+            places: Places::new(fallback_limit, crate::record::slots::owned() + 1),
         }
     }
 
@@ -168,11 +167,9 @@ impl GuardCore {
     /// Refuses a call to a service that was not asked to get ready: for the breaker's reason, if it would refuse too.
     #[cfg(feature = "tower")]
     pub(crate) fn refuse_unready(&'static self) -> Refusal {
-        let (ticks, now) = self.ticked();
-        let reason = Reason::NotReady;
-        let unready = Rejection::new(self.name, reason, 0);
-        let rejection = self.gate.as_ref().and_then(|gate| gate.refuses(|| now));
-        self.refuse(ticks, rejection.unwrap_or(unready))
+        let ticks = self.ticked();
+        let rejection = self.gate.as_ref().and_then(|gate| gate.refuses(|| self.clock.at(ticks)));
+        self.refuse(ticks, rejection.unwrap_or_else(|| Rejection::new(self.name, Reason::NotReady, 0)))
     }
 
     #[cfg(feature = "tower")]
@@ -201,17 +198,16 @@ impl GuardCore {
     /// Shows the breaker how a call ended that is not over yet, since a fallback may answer it.
     #[cfg(feature = "tower")]
     pub(super) fn saw(&self, started: Ticks, ticket: Ticket, outcome: Outcome) {
-        let (ticks, now) = self.ticked();
+        let ticks = self.ticked();
         if let Some(gate) = &self.gate {
-            gate.see(ticket, outcome.row(), self.clock.nanos_between(started, ticks), now);
+            gate.see(ticket, outcome.row(), self.clock.nanos_between(started, ticks), self.clock.at(ticks));
         }
     }
 
     /// Counts a call out that the breaker has seen already.
     #[cfg(feature = "tower")]
     pub(super) fn finish_unseen(&self, started: Ticks, epoch: u8, outcome: Outcome) {
-        let (ticks, _) = self.ticked();
-        let latency = self.clock.nanos_between(started, ticks);
+        let latency = self.clock.nanos_between(started, self.ticked());
         self.recorder.finish_unseen(slot(), epoch, outcome.row(), latency);
         if let Some(sli) = self.sli {
             sli.record(slot(), outcome.row(), latency);
@@ -221,19 +217,25 @@ impl GuardCore {
     /// Counts a call that was never let in.
     #[cfg(feature = "tower")]
     pub(super) fn record(&self, started: Ticks, outcome: Outcome) {
-        let (ticks, _) = self.ticked();
-        self.sli().record(slot(), outcome.row(), self.clock.nanos_between(started, ticks));
+        let latency = self.clock.nanos_between(started, self.ticked());
+        self.sli().record(slot(), outcome.row(), latency);
+    }
+
+    /// Counts a call that was never let in and took no time.
+    #[cfg(feature = "tower")]
+    #[inline]
+    pub(super) fn record_at_once(&self, outcome: Outcome) {
+        self.sli().record(slot(), outcome.row(), 0);
     }
 
     /// The time, and what it alone does is done.
     #[cfg(feature = "tower")]
-    fn ticked(&self) -> (Ticks, Timestamp) {
+    fn ticked(&self) -> Ticks {
         let ticks = self.clock.ticks();
-        let now = self.clock.at(ticks);
         if self.is_due(ticks) {
-            self.tick(now);
+            self.tick(self.clock.at(ticks));
         }
-        (ticks, now)
+        ticks
     }
 
     /// Counts a refusal that nobody answers.
@@ -281,30 +283,25 @@ impl GuardCore {
         self.next_tick.store(next.raw(), Ordering::Relaxed);
     }
 
-    /// Takes a place among the fallbacks under way, if one is free.
+    /// Takes a place among the fallbacks under way, if one is free; one that does not wait needs none.
     #[cfg(feature = "tower")]
-    pub(crate) fn fallback_place(&'static self) -> Option<super::permit::FallbackPlace> {
-        let taken = self.fallbacks.fetch_add(1, Ordering::Relaxed);
-        let place = super::permit::FallbackPlace(self);
-        if taken < self.fallback_limit {
-            Some(place)
-        } else {
-            drop(place);
-            self.note(Reason::FallbackLimit);
-            None
+    #[inline]
+    pub(crate) fn fallback_place(&'static self, waits: bool) -> Option<FallbackPlace> {
+        if !waits {
+            return Some(FallbackPlace::NONE_NEEDED);
         }
-    }
-
-    #[cfg(feature = "tower")]
-    pub(super) fn fallback_ended(&self) {
-        self.fallbacks.fetch_sub(1, Ordering::Relaxed);
+        let place = self.places.take(slot());
+        if place.is_none() {
+            self.note(Reason::FallbackLimit);
+        }
+        place
     }
 
     /// Bytes it takes, whatever the traffic; its SLO's history is counted with the SLO.
     pub(crate) fn memory_footprint(&self) -> usize {
         let first = self.first_bytes().map_or(0, Recorder::memory_footprint);
         let gate = self.gate.as_ref().map_or(0, Gate::memory_footprint);
-        size_of::<Self>() + self.recorder.memory_footprint() + first + gate
+        size_of::<Self>() + self.recorder.memory_footprint() + self.places.memory_footprint() + first + gate
     }
 
     /// Whether an outcome is good to the SLI, in time or late.

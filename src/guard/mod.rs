@@ -6,6 +6,7 @@ mod hub;
 mod keyed;
 mod meter;
 mod permit;
+mod places;
 mod run;
 
 pub use builder::GuardBuilder;
@@ -13,7 +14,11 @@ pub use keyed::{Key, KeyedGuard};
 pub(crate) use keyed::{KeyedShown, KeyedView};
 pub use permit::Permit;
 #[cfg(feature = "tower")]
-pub(crate) use permit::{FailedOver, FallbackPlace, Refusal};
+pub(crate) use permit::{FailedOver, Refusal};
+#[cfg(any(feature = "tower", plimsoll_loom))]
+pub(crate) use places::FallbackPlace;
+#[cfg(plimsoll_loom)]
+pub(crate) use places::Places;
 pub use run::GuardError;
 pub(crate) use {core::GuardCore, hub::Hub, meter::Meter};
 

@@ -114,10 +114,15 @@ impl Refusal {
         self.rejection
     }
 
-    /// A fallback answered it.
-    pub(crate) fn degraded(mut self) {
+    /// A fallback answered it; if it waited for nothing, its answer took no time, and no clock is read for it.
+    #[inline]
+    pub(crate) fn degraded(mut self, waited: bool) {
         self.open = false;
-        self.core.record(self.started, Outcome::Degraded);
+        if waited {
+            self.core.record(self.started, Outcome::Degraded);
+        } else {
+            self.core.record_at_once(Outcome::Degraded);
+        }
     }
 }
 
@@ -166,18 +171,6 @@ impl Drop for FailedOver {
         if self.open {
             self.end(dropped());
         }
-    }
-}
-
-/// A place among the fallbacks under way.
-#[cfg(feature = "tower")]
-#[derive(Debug)]
-pub(crate) struct FallbackPlace(pub(super) &'static GuardCore);
-
-#[cfg(feature = "tower")]
-impl Drop for FallbackPlace {
-    fn drop(&mut self) {
-        self.0.fallback_ended();
     }
 }
 
