@@ -1,5 +1,6 @@
 //! One admission and one permit through recorder and breaker.
 
+mod admission;
 mod builder;
 mod core;
 mod hub;
@@ -8,7 +9,11 @@ mod meter;
 mod permit;
 mod places;
 mod run;
+mod shedding;
 
+pub use admission::Acquire;
+#[cfg(feature = "tower")]
+pub(crate) use admission::{Admission, Entered};
 pub use builder::GuardBuilder;
 pub use keyed::{Key, KeyedGuard};
 pub(crate) use keyed::{KeyedShown, KeyedView};
@@ -25,6 +30,7 @@ pub(crate) use {core::GuardCore, hub::Hub, meter::Meter};
 use crate::breaker::{Mode, Reason, Rejection, State};
 use crate::events::EventKind;
 use crate::outcome::Outcome;
+use crate::shed::CallContext;
 use std::fmt;
 
 /// Measures calls, and breaks the circuit. A handle: copies are the same guard.
@@ -55,6 +61,30 @@ impl Guard {
     #[inline]
     pub fn admit(&self) -> Result<Permit, Rejection> {
         self.core.admit()
+    }
+
+    /// The same for a call that says what it brings along; [`admit`](Self::admit) takes the
+    /// [current](CallContext::current) context.
+    ///
+    /// # Errors
+    ///
+    /// As [`admit`](Self::admit).
+    pub fn admit_in(&self, context: CallContext) -> Result<Permit, Rejection> {
+        self.core.admit_in(context)
+    }
+
+    /// Waits for permission for one call, if its limiter has a queue and the call can still be answered in time. Time
+    /// spent waiting is part of the call's latency.
+    ///
+    /// On a tokio runtime with a timer whoever waits too long is refused at that moment; on others, when the next call
+    /// comes or ends.
+    pub fn acquire(&self) -> Acquire {
+        self.acquire_in(CallContext::current())
+    }
+
+    /// The same for a call that says what it brings along.
+    pub fn acquire_in(&self, context: CallContext) -> Acquire {
+        Acquire::new(self.core, context)
     }
 
     /// The breaker's state; closed if there is no breaker.
