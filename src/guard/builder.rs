@@ -40,7 +40,15 @@ pub struct GuardBuilder<F = ()> {
 
 impl GuardBuilder {
     pub(crate) fn new(meter: &'static Meter) -> Self {
-        Self { meter, name: None, breaker: None, shed: None, fallback_limit: FALLBACKS, fallback: (), has_fallback: false }
+        Self {
+            meter,
+            name: None,
+            breaker: None,
+            shed: None,
+            fallback_limit: FALLBACKS,
+            fallback: (),
+            has_fallback: false,
+        }
     }
 
     /// Makes the guard. Only layers have fallbacks: with one, write `.layer()`, `.http()` or `.http_client()`.

@@ -4,6 +4,7 @@
 //! Each face then says what a refusal looks like and when a call is over.
 
 mod call;
+mod context;
 mod fallback;
 mod future;
 mod guarded;
@@ -15,10 +16,13 @@ mod on_failure;
 mod service;
 mod stale;
 
+pub use context::{ReadContext, TaskContext};
 pub use fallback::{Fallback, FallbackValue, FallbackWith, Unanswered};
 pub use future::GuardFuture;
 #[cfg(feature = "http")]
-pub use http::{GuardBody, HttpClientFuture, HttpClientLayer, HttpClientService, HttpFuture, HttpLayer, HttpService};
+pub use http::{
+    GuardBody, HttpClientFuture, HttpClientLayer, HttpClientService, HttpContext, HttpFuture, HttpLayer, HttpService,
+};
 pub use layer::GuardLayer;
 pub use on_failure::{OnFailure, StandIn};
 pub use service::GuardService;

@@ -83,7 +83,9 @@ impl Shed {
                 "`Shed::adaptive()` needs to know how long a call may take: give the SLO a latency objective with \
                  `.latency(99.0, Duration::from_millis(500))`, or write `Shed::adaptive().target(…)`",
             ),
-            (_, Some(target)) if target.is_zero() => refuse("a target of zero cannot be met: write how long a call may take"),
+            (_, Some(target)) if target.is_zero() => {
+                refuse("a target of zero cannot be met: write how long a call may take")
+            }
             (Some(_), None) if self.queue > 0 && self.max_wait.is_none() => refuse(
                 "calls would wait in its queue for ever: write `.max_wait(…)`, or give the SLO a latency objective",
             ),

@@ -22,7 +22,8 @@ const PLAN: &[(&str, &[&str])] = &[
     (
         "guard",
         &[
-            "error", "sync", "time", "events", "outcome", "slo", "record", "window", "budget", "alert", "breaker", "shed",
+            "error", "sync", "time", "events", "outcome", "slo", "record", "window", "budget", "alert", "breaker",
+            "shed",
         ],
     ),
     ("layer", &["error", "time", "outcome", "breaker", "shed", "guard"]),
