@@ -70,7 +70,7 @@ impl Drop for Admission {
 
 /// Wakes in so long, on a runtime that can.
 #[cfg(feature = "tower")]
-fn timer(wait: Duration) -> Option<Pin<Box<tokio::time::Sleep>>> {
+pub(crate) fn timer(wait: Duration) -> Option<Pin<Box<tokio::time::Sleep>>> {
     tokio::runtime::Handle::try_current().ok()?;
     // A runtime without a timer panics. Without one somebody in line is told that it is late by whoever passes next.
     std::panic::catch_unwind(|| Box::pin(tokio::time::sleep(wait))).ok()

@@ -12,6 +12,8 @@ mod run;
 mod shedding;
 
 pub use admission::Acquire;
+#[cfg(feature = "retry")]
+pub(crate) use admission::timer;
 #[cfg(feature = "tower")]
 pub(crate) use admission::{Admission, Entered};
 pub use builder::GuardBuilder;

@@ -13,6 +13,8 @@ mod http;
 #[allow(clippy::module_inception)] // each layer has a `layer.rs`
 mod layer;
 mod on_failure;
+#[cfg(feature = "retry")]
+mod retry;
 mod service;
 mod stale;
 
@@ -25,5 +27,7 @@ pub use http::{
 };
 pub use layer::GuardLayer;
 pub use on_failure::{OnFailure, StandIn};
+#[cfg(feature = "retry")]
+pub use retry::{Pause, RetryBudget, RetryPolicy};
 pub use service::GuardService;
 pub use stale::{Stale, StaleAnswers};
