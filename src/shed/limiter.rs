@@ -257,7 +257,7 @@ impl Limiter {
         while queue.len() > 0
             && let Some(level) = self.take_place()
         {
-            if !queue.pop(now, self.target, level, &mut wake) {
+            if !queue.pop(now, nanos(self.target), level, &mut wake) {
                 self.in_flight.fetch_sub(1, Ordering::SeqCst);
             }
         }
