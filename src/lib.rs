@@ -179,6 +179,8 @@ pub mod ops;
 mod outcome;
 mod record;
 mod registry;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod slo;
 mod sync;
 mod time;
