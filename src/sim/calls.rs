@@ -18,6 +18,8 @@ pub(super) enum Stage {
     Worked,
     /// It was refused.
     Refused,
+    /// Its client left before a worker turned to it.
+    Left,
 }
 
 #[derive(Clone, Copy, Debug)]

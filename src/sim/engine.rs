@@ -166,7 +166,10 @@ impl<'a, P: Policy> Engine<'a, P> {
             }
             Event::Refused(place) => {
                 self.busy -= 1;
-                self.again_or(place, Ending::Refused);
+                match self.calls.at(place).stage {
+                    Stage::Left => self.over(place, Ending::Left),
+                    _ => self.again_or(place, Ending::Refused),
+                }
             }
             Event::Answered(place) => self.again_or(place, Ending::Refused),
             Event::Leaves(place, number) => {
@@ -218,11 +221,12 @@ impl<'a, P: Policy> Engine<'a, P> {
                 request.stage = Stage::Queued;
                 self.queue.push_back(Job::Work(place));
             }
-            Answer::Refuse(reason) => {
+            Answer::Refuse(reason) | Answer::Withhold(reason) => {
                 request.stage = Stage::Refused;
                 self.tally.refused(reason);
-                if self.refusal > 0 {
-                    self.queue.push_back(Job::Refusal(place));
+                if self.refusal > 0 && matches!(answer, Answer::Refuse(_)) {
+                    // To refuse is quick, so it is done first.
+                    self.queue.push_front(Job::Refusal(place));
                 } else if self.sim.retries > 0 {
                     self.after(0, Event::Answered(place));
                 } else {
@@ -260,7 +264,14 @@ impl<'a, P: Policy> Engine<'a, P> {
             }
             Job::Work(place) => {
                 self.policy.end(&self.calls.at(place).call, Ended::Left, self.now);
-                self.over(place, Ending::Left);
+                if self.refusal > 0 {
+                    // To find out that somebody left costs what a refusal does.
+                    self.busy += 1;
+                    self.calls.at_mut(place).stage = Stage::Left;
+                    self.after(self.refusal, Event::Refused(place));
+                } else {
+                    self.over(place, Ending::Left);
+                }
             }
         }
     }

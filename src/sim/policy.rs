@@ -40,6 +40,8 @@ pub enum Answer {
     Hold,
     /// It is refused, for this reason.
     Refuse(&'static str),
+    /// It is not even sent, for this reason: the client refuses it to itself, which costs the service nothing.
+    Withhold(&'static str),
 }
 
 /// How a request that was let in ended.

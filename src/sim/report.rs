@@ -10,6 +10,8 @@ use std::time::Duration;
 pub struct Report {
     pub(super) phases: Vec<PhaseReport>,
     pub(super) seconds: Vec<Second>,
+    /// Of the clients that came in each tenth of a second: all, and those answered in time.
+    pub(super) tenths: Vec<(u32, u32)>,
 }
 
 impl Report {
@@ -23,15 +25,19 @@ impl Report {
         &self.seconds
     }
 
-    /// In how many seconds of the last phase things were back to what they were in the first one: the beginning of the first
-    /// second in which the answers in time, as a share of the requests, were at least 99 % of what they were then. None if
-    /// there was none. A second of few requests is back by chance now and then; take the mean over a few seeds.
+    /// How long it took in the last phase until clients fared as in the first: until the first tenth of a second, and nine
+    /// more, of whose clients a share was answered in time that is at least 99 % of what it was then. None if it did not
+    /// happen before the end.
     pub fn recovery(&self) -> Option<Duration> {
         let (first, last) = (self.phases.first()?, self.phases.last()?);
-        let before = first.completed_in_time as f64 / first.total().offered as f64;
-        let after = self.seconds.iter().filter(|second| second.begins >= last.begins && second.offered > 0);
-        let mut back = after.filter(|second| second.in_time as f64 / second.offered as f64 >= 0.99 * before);
-        back.next().map(|second| second.begins - last.begins)
+        let before = 0.99 * first.total().in_time_ratio();
+        let begins = (last.begins.as_secs_f64() * 10.0).ceil() as usize;
+        let mut seconds = self.tenths.get(begins..)?.windows(10);
+        let back = seconds.position(|second| {
+            let (all, in_time) = second.iter().fold((0, 0), |sum, tenth| (sum.0 + tenth.0, sum.1 + tenth.1));
+            f64::from(in_time) >= before * f64::from(all)
+        });
+        back.map(|tenths| Duration::from_millis(100 * tenths as u64))
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) enum Ending {
 }
 
 const SECOND: u64 = 1_000_000_000;
+const TENTH: u64 = SECOND / 10;
 
 #[derive(Debug)]
 pub(super) struct Tally {
@@ -34,6 +35,8 @@ pub(super) struct Tally {
     second: Second,
     second_ends: u64,
     latencies: Vec<u64>,
+    /// Of the clients that came in each tenth of a second: all, and those answered in time.
+    tenths: Vec<(u32, u32)>,
 }
 
 impl Tally {
@@ -54,6 +57,7 @@ impl Tally {
             second: Second::default(),
             second_ends: now.as_nanos() + SECOND,
             latencies: Vec::new(),
+            tenths: Vec::new(),
         }
     }
 
@@ -96,6 +100,11 @@ impl Tally {
 
     pub(super) fn arrived(&mut self, request: &Request) {
         self.second.offered += 1;
+        let tenth = self.tenth(request);
+        if self.tenths.len() <= tenth {
+            self.tenths.resize(tenth + 1, (0, 0));
+        }
+        self.tenths[tenth].0 += 1;
         if request.counts {
             self.of(request).offered += 1;
         }
@@ -139,6 +148,10 @@ impl Tally {
 
     /// It is over for the client, or will not be before the end of the simulation.
     pub(super) fn ended(&mut self, request: &Request, ending: Ending, now: Timestamp) {
+        if ending == Ending::InTime {
+            let tenth = self.tenth(request);
+            self.tenths[tenth].1 += 1;
+        }
         if !request.counts {
             return;
         }
@@ -152,11 +165,15 @@ impl Tally {
         }
     }
 
+    fn tenth(&self, request: &Request) -> usize {
+        ((request.call.arrived.as_nanos() - self.start) / TENTH) as usize
+    }
+
     fn of(&mut self, request: &Request) -> &mut Counts {
         &mut self.phases[request.phase].kinds[usize::from(request.kind)].1
     }
 
     pub(super) fn report(self) -> Report {
-        Report { phases: self.phases, seconds: self.seconds }
+        Report { phases: self.phases, seconds: self.seconds, tenths: self.tenths }
     }
 }
