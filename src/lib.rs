@@ -179,6 +179,7 @@ pub mod ops;
 mod outcome;
 mod record;
 mod registry;
+mod shed;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod slo;
@@ -195,11 +196,12 @@ pub use breaker::{Breaker, Reason, Rejection, State, Why};
 pub use budget::{Budget, BurnRate, InsufficientData, burn_rate, exceeds};
 pub use error::Error;
 pub use events::{Event, EventKind};
-pub use guard::{Guard, GuardBuilder, GuardError, Key, KeyedGuard, Permit};
+pub use guard::{Acquire, Guard, GuardBuilder, GuardError, Key, KeyedGuard, Permit};
 #[cfg(feature = "tower")]
 pub use layer::*;
 pub use outcome::*;
 pub use registry::{ObjectiveHandle, Plimsoll, SloHandle};
+pub use shed::{CallContext, Priority, Shed};
 pub use slo::{AlertWindow, BudgetPolicy, Objective, Period, Severity, Slo, Target, formulas};
 pub use time::{Clock, ManualClock, Timestamp};
 pub use window::{Latency, Reading, Window};

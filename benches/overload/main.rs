@@ -28,6 +28,35 @@ fn sim(m: f64) -> Sim {
         .phase(Phase::new(secs(60), 0.7))
 }
 
+fn ours() {
+    print!("{:24}", "plimsoll");
+    let mut last = String::new();
+    for (m, r) in [(1.2, 0.0), (2.0, 0.0), (3.0, 0.0), (4.0, 0.0), (3.0, 0.1), (0.9, 0.0)] {
+        let (mut goodput, mut p99, mut recovery) = (0.0, 0.0, Vec::new());
+        for seed in 0..5 {
+            let report = sim(m)
+                .refusal_cost(r)
+                .seed(seed)
+                .run(|plimsoll| {
+                    let slo = plimsoll.declare(plimsoll::Slo::new("checkout").success(99.9).latency(99.0, ms(100)))?;
+                    slo.guard().shed(plimsoll::Shed::adaptive()).build()
+                })
+                .unwrap();
+            if seed == 0 {
+                eprintln!("{report}");
+            }
+            goodput += report.phases()[1].goodput() / 5.0;
+            p99 += report.phases()[1].latency(0.99).unwrap().as_secs_f64() * 200.0;
+            recovery.push(report.recovery().map(|time| time.as_secs_f64()));
+        }
+        print!(" {goodput:.2}");
+        if m == 3.0 && r == 0.0 {
+            last = format!(" {p99:.0} {recovery:?}");
+        }
+    }
+    println!("{last}");
+}
+
 fn row<P: Policy>(name: &str, make: impl Fn() -> P) {
     print!("{name:24}");
     let mut last = String::new();
@@ -48,6 +77,7 @@ fn row<P: Policy>(name: &str, make: impl Fn() -> P) {
 }
 
 fn main() {
+    ours();
     use limits::Limited;
     row("none", || queues::Fifo);
     row("deadline drop", || queues::DeadlineDrop);

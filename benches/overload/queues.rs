@@ -1,8 +1,8 @@
 //! Policies that are a queue: none, a deadline, controlled delay, strict priorities.
 
 use crate::GONE;
-use plimsoll::Timestamp;
-use plimsoll::sim::{Answer, Call, Policy, Priority};
+use plimsoll::sim::{Answer, Call, Policy};
+use plimsoll::{Priority, Timestamp};
 use std::collections::VecDeque;
 
 /// No protection: one queue, and all that is in it is worked on, however late.
@@ -111,9 +111,5 @@ impl Policy for Strict {
 
 /// 0 is the most important.
 pub fn rank(call: &Call) -> usize {
-    match call.priority {
-        Priority::Critical => 0,
-        Priority::Sheddable => 2,
-        _ => 1,
-    }
+    usize::from(call.priority < Priority::CRITICAL) + usize::from(call.priority < Priority::DEFAULT)
 }

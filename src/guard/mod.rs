@@ -1,25 +1,36 @@
 //! One admission and one permit through recorder and breaker.
 
+mod admission;
 mod builder;
 mod core;
 mod hub;
 mod keyed;
 mod meter;
 mod permit;
+mod places;
 mod run;
+mod shedding;
 
+pub use admission::Acquire;
+#[cfg(feature = "tower")]
+pub(crate) use admission::{Admission, Entered};
 pub use builder::GuardBuilder;
 pub use keyed::{Key, KeyedGuard};
 pub(crate) use keyed::{KeyedShown, KeyedView};
 pub use permit::Permit;
 #[cfg(feature = "tower")]
-pub(crate) use permit::{FailedOver, FallbackPlace, Refusal};
+pub(crate) use permit::{FailedOver, Refusal};
+#[cfg(any(feature = "tower", plimsoll_loom))]
+pub(crate) use places::FallbackPlace;
+#[cfg(plimsoll_loom)]
+pub(crate) use places::Places;
 pub use run::GuardError;
 pub(crate) use {core::GuardCore, hub::Hub, meter::Meter};
 
 use crate::breaker::{Mode, Reason, Rejection, State};
 use crate::events::EventKind;
 use crate::outcome::Outcome;
+use crate::shed::CallContext;
 use std::fmt;
 
 /// Measures calls, and breaks the circuit. A handle: copies are the same guard.
@@ -50,6 +61,30 @@ impl Guard {
     #[inline]
     pub fn admit(&self) -> Result<Permit, Rejection> {
         self.core.admit()
+    }
+
+    /// The same for a call that says what it brings along; [`admit`](Self::admit) takes the
+    /// [current](CallContext::current) context.
+    ///
+    /// # Errors
+    ///
+    /// As [`admit`](Self::admit).
+    pub fn admit_in(&self, context: CallContext) -> Result<Permit, Rejection> {
+        self.core.admit_in(context)
+    }
+
+    /// Waits for permission for one call, if its limiter has a queue and the call can still be answered in time. Time
+    /// spent waiting is part of the call's latency.
+    ///
+    /// On a tokio runtime with a timer whoever waits too long is refused at that moment; on others, when the next call
+    /// comes or ends.
+    pub fn acquire(&self) -> Acquire {
+        self.acquire_in(CallContext::current())
+    }
+
+    /// The same for a call that says what it brings along.
+    pub fn acquire_in(&self, context: CallContext) -> Acquire {
+        Acquire::new(self.core, context)
     }
 
     /// The breaker's state; closed if there is no breaker.

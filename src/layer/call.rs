@@ -92,7 +92,7 @@ where
                         }
                     } else if F::ON_FAILURE
                         && permit.core().is_bad(outcome)
-                        && let Some(place) = permit.core().fallback_place()
+                        && let Some(place) = permit.core().fallback_place(F::WAITS)
                     {
                         let failure = Rejection::new(permit.core().name, Reason::Failed, Rejection::NEVER);
                         let call = permit.fail_over(outcome);
@@ -109,7 +109,7 @@ where
                     state.set(State::Done);
                     return match (answer, refusal) {
                         (Some(response), refusal) => {
-                            refusal.into_iter().for_each(Refusal::degraded);
+                            refusal.into_iter().for_each(|refusal| refusal.degraded(F::WAITS));
                             Poll::Ready(Ended::Counted(Ok(response)))
                         }
                         (None, Some(refusal)) => Poll::Ready(Ended::Rejected(refusal.reject())),

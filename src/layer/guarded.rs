@@ -91,7 +91,7 @@ impl<S, F, C> Guarded<S, F, C> {
         F: Fallback<Req, S::Response>,
     {
         if F::ON_REFUSAL
-            && let Some(place) = self.guard.core.fallback_place()
+            && let Some(place) = self.guard.core.fallback_place(F::WAITS)
         {
             let rejection = refusal.rejection();
             return Call::refused(self.fallback.refused(request, rejection), refusal, place);

@@ -1,6 +1,7 @@
 //! The requests that are under way.
 
-use super::policy::{Call, Priority};
+use super::policy::Call;
+use crate::shed::Priority;
 use crate::time::Timestamp;
 
 /// How far a request has come.

@@ -176,7 +176,7 @@ impl<'a, P: Policy> Engine<'a, P> {
                 let request = self.calls.at(place);
                 let waits = request.number == number && request.stage == Stage::Held;
                 if waits && self.policy.leave(&request.call, self.now) {
-                    self.over(place, Ending::Left);
+                    self.left(place);
                 }
             }
         }
@@ -264,15 +264,18 @@ impl<'a, P: Policy> Engine<'a, P> {
             }
             Job::Work(place) => {
                 self.policy.end(&self.calls.at(place).call, Ended::Left, self.now);
-                if self.refusal > 0 {
-                    // To find out that somebody left costs what a refusal does.
-                    self.busy += 1;
-                    self.calls.at_mut(place).stage = Stage::Left;
-                    self.after(self.refusal, Event::Refused(place));
-                } else {
-                    self.over(place, Ending::Left);
-                }
+                self.left(place);
             }
+        }
+    }
+
+    /// A client left before anybody worked for it. To find that out costs what a refusal does.
+    fn left(&mut self, place: u32) {
+        if self.refusal > 0 {
+            self.calls.at_mut(place).stage = Stage::Left;
+            self.queue.push_front(Job::Refusal(place));
+        } else {
+            self.over(place, Ending::Left);
         }
     }
 

@@ -13,6 +13,6 @@ mod tally;
 
 pub use load::{Arrivals, Phase};
 pub use plan::Sim;
-pub use policy::{Answer, Call, Ended, Policy, Priority};
+pub use policy::{Answer, Call, Ended, Policy};
 pub use report::{Counts, PhaseReport, Report, Second};
 pub use service::Service;

@@ -3,12 +3,13 @@
 use super::engine::Engine;
 use super::guarded::Guarded;
 use super::load::{Arrivals, Phase};
-use super::policy::{Policy, Priority};
+use super::policy::Policy;
 use super::report::Report;
 use super::service::Service;
 use crate::error::Error;
 use crate::guard::Guard;
 use crate::registry::Plimsoll;
+use crate::shed::Priority;
 use crate::time::ManualClock;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub struct Sim {
     pub(super) mix: Vec<(Priority, f64)>,
     pub(super) retries: u32,
     pub(super) refusal_cost: f64,
+    pub(super) tells_deadline: bool,
     pub(super) seed: u64,
 }
 
@@ -43,9 +45,10 @@ impl Sim {
             phases: Vec::new(),
             settle: Duration::ZERO,
             arrivals: Arrivals::Poisson,
-            mix: vec![(Priority::Default, 1.0)],
+            mix: vec![(Priority::DEFAULT, 1.0)],
             retries: 0,
             refusal_cost: 0.0,
+            tells_deadline: false,
             seed: 0,
         }
     }
@@ -94,6 +97,12 @@ impl Sim {
         self
     }
 
+    /// Clients say until when they wait, as with a deadline in a header, and the guard is told.
+    pub fn tell_deadline(mut self) -> Self {
+        self.tells_deadline = true;
+        self
+    }
+
     /// Another course of chance. One seed says little about a policy: try a few.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -113,8 +122,16 @@ impl Sim {
     pub fn run(&self, make: impl FnOnce(&Plimsoll) -> Result<Guard, Error>) -> Result<Report, Error> {
         self.validate()?;
         let clock = ManualClock::new();
-        let guard = make(&Plimsoll::with_clock(clock.clone()))?;
-        Ok(Engine::new(self, &mut Guarded::new(guard), clock).run())
+        let plimsoll = Plimsoll::with_clock(clock.clone());
+        let guard = make(&plimsoll)?;
+        if !plimsoll.guards().iter().any(|known| std::ptr::eq(known.core, guard.core)) {
+            let name = guard.name();
+            return Err(Error::invalid(format!(
+                "the guard {name:?} belongs to another registry, and so to another clock: make it of the registry that is \
+                 handed in"
+            )));
+        }
+        Ok(Engine::new(self, &mut Guarded::new(guard, self.tells_deadline), clock).run())
     }
 
     /// Tries any other policy.

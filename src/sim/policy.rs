@@ -1,18 +1,7 @@
 //! What stands between the requests and the workers.
 
+use crate::shed::Priority;
 use crate::time::Timestamp;
-
-/// How much a request matters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Priority {
-    /// The last to be refused.
-    Critical,
-    /// What says nothing.
-    #[default]
-    Default,
-    /// The first to be refused.
-    Sheddable,
-}
 
 /// A request that asks to be let in.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! What a simulation came to.
 
-use super::policy::Priority;
+use crate::shed::Priority;
 use hdrhistogram::Histogram;
 use std::fmt;
 use std::time::Duration;
@@ -177,7 +177,7 @@ impl fmt::Display for PhaseReport {
         )?;
         if self.kinds.len() > 1 {
             for (priority, counts) in &self.kinds {
-                write!(f, "; {priority:?} {:.2} %", counts.in_time_ratio() * 100.0)?;
+                write!(f, "; {priority} {:.2} %", counts.in_time_ratio() * 100.0)?;
             }
         }
         for (reason, n) in &self.refusals {
