@@ -121,17 +121,21 @@ impl Limit for Vegas {
     }
 }
 
-/// Follows the ratio of the long-term time to the present one, with room for a queue of 4.
+/// Follows the ratio of the long-term time, and a half more, to that of the last second, with room for a queue of 4. Its
+/// lowest limit is 20 by default, which is 1 here.
 pub struct Gradient2 {
     limit: f64,
-    least: f64,
     long: f64,
+    seconds: u32,
+    took: f64,
     samples: u32,
+    in_flight: usize,
+    ends: u64,
 }
 
 impl Gradient2 {
-    pub fn at_least(least: f64) -> Self {
-        Self { limit: 20.0, least, long: 0.0, samples: 0 }
+    pub fn new() -> Self {
+        Self { limit: 20.0, long: 0.0, seconds: 0, took: 0.0, samples: 0, in_flight: 0, ends: 0 }
     }
 }
 
@@ -141,23 +145,30 @@ impl Limit for Gradient2 {
     }
 
     fn sample(&mut self, sample: &Sample) {
-        let weight = if self.samples < 10 { 1.0 / f64::from(self.samples + 1) } else { 2.0 / 601.0 };
+        self.took += sample.took;
         self.samples += 1;
-        self.long += (sample.took - self.long) * weight;
-        let long = self.long;
-        if long / sample.took > 2.0 {
-            self.long *= 0.9;
-        }
-        if (sample.in_flight as f64) < self.limit / 2.0 {
+        self.in_flight = self.in_flight.max(sample.in_flight);
+        if sample.now < self.ends || self.samples < 10 {
             return;
         }
-        let gradient = (long / sample.took).clamp(0.5, 1.0);
-        let limit = self.limit * gradient + 4.0;
-        self.limit = (self.limit * 0.8 + limit * 0.2).clamp(self.least, 200.0);
+        let (short, in_flight) = (self.took / f64::from(self.samples), self.in_flight as f64);
+        (self.took, self.samples, self.in_flight, self.ends) = (0.0, 0, 0, sample.now + 1_000_000_000);
+        let weight = if self.seconds < 10 { 1.0 / f64::from(self.seconds + 1) } else { 2.0 / 601.0 };
+        self.seconds += 1;
+        self.long += (short - self.long) * weight;
+        let long = self.long;
+        if long / short > 2.0 {
+            self.long *= 0.95;
+        }
+        if in_flight < self.limit / 2.0 {
+            return;
+        }
+        let limit = self.limit * (1.5 * long / short).clamp(0.5, 1.0) + 4.0;
+        self.limit = (self.limit * 0.8 + limit * 0.2).clamp(1.0, 200.0);
     }
 }
 
-/// One more for each success at the limit, a tenth less for each that was dropped; never under 20.
+/// One more for each success at the limit, a tenth less for each that was dropped or late; never under 20.
 pub struct Aimd {
     limit: f64,
 }
@@ -174,7 +185,7 @@ impl Limit for Aimd {
     }
 
     fn sample(&mut self, sample: &Sample) {
-        if sample.dropped {
+        if sample.dropped || sample.took > 0.1 {
             self.limit *= 0.9;
         } else if sample.in_flight * 2 >= self.limit as usize {
             self.limit += 1.0;

@@ -1,6 +1,5 @@
 //! Policies that are a queue: none, a deadline, controlled delay, strict priorities.
 
-use crate::GONE;
 use plimsoll::sim::{Answer, Call, Policy};
 use plimsoll::{Priority, Timestamp};
 use std::collections::VecDeque;
@@ -55,7 +54,7 @@ impl Policy for Codel {
 
     fn next(&mut self, idle: usize, now: Timestamp) -> Option<(u32, Answer)> {
         if let Some(gone) = self.gone.pop() {
-            return Some((gone, Answer::Refuse(GONE)));
+            return Some((gone, Answer::Refuse("gone")));
         }
         if idle == 0 {
             return None;
@@ -70,7 +69,9 @@ impl Policy for Codel {
     }
 
     fn leave(&mut self, call: &Call, _: Timestamp) -> bool {
-        self.queue.retain(|(place, _)| *place != call.place);
+        if let Some(at) = self.queue.iter().position(|(place, _)| *place == call.place) {
+            self.queue.remove(at);
+        }
         self.gone.push(call.place);
         false
     }
@@ -104,7 +105,10 @@ impl Policy for Strict {
     }
 
     fn leave(&mut self, call: &Call, _: Timestamp) -> bool {
-        self.queue(call).retain(|place| *place != call.place);
+        let queue = self.queue(call);
+        if let Some(at) = queue.iter().position(|place| *place == call.place) {
+            queue.remove(at);
+        }
         true
     }
 }
