@@ -1,21 +1,26 @@
 //! Waiting to be let in.
 
 use super::GuardCore;
-use super::permit::Permit;
+use super::core::Entry;
+use super::permit::{Permit, Place, dropped, slot};
 use crate::breaker::{Reason, Rejection};
 use crate::shed::{CallContext, Waiting};
-use crate::time::Ticks;
+use crate::time::{Ticks, nanos};
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-/// A call that waits to be let in. Whoever drops it gives its place up.
+/// When to come back to a limiter, at the latest.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A call that waits to be let in. Whoever drops it gives its place up, and the call counts as abandoned.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    pub(super) core: &'static GuardCore,
-    pub(super) started: Ticks,
-    pub(super) context: CallContext,
-    pub(super) waiting: Option<Waiting>,
+    pub(crate) core: &'static GuardCore,
+    pub(crate) started: Ticks,
+    pub(crate) context: CallContext,
+    waiting: Option<Waiting>,
     #[cfg(feature = "tower")]
     timer: Option<Pin<Box<tokio::time::Sleep>>>,
 }
@@ -58,13 +63,14 @@ impl Drop for Admission {
     fn drop(&mut self) {
         if let Some(waiting) = self.waiting.take() {
             self.core.give_up(&waiting);
+            self.core.abandon(self.started);
         }
     }
 }
 
 /// Wakes in so long, on a runtime that can.
 #[cfg(feature = "tower")]
-fn timer(wait: std::time::Duration) -> Option<Pin<Box<tokio::time::Sleep>>> {
+pub(crate) fn timer(wait: Duration) -> Option<Pin<Box<tokio::time::Sleep>>> {
     tokio::runtime::Handle::try_current().ok()?;
     // A runtime without a timer panics. Without one somebody in line is told that it is late by whoever passes next.
     std::panic::catch_unwind(|| Box::pin(tokio::time::sleep(wait))).ok()
@@ -118,21 +124,13 @@ impl Future for Acquire {
     }
 }
 
-impl Drop for Acquire {
-    fn drop(&mut self) {
-        if let State::Waits(admission) = &self.0 {
-            admission.core.abandon(admission.started);
-        }
-    }
-}
-
 /// What becomes of a call at first.
 #[derive(Debug)]
 pub(crate) enum Entered {
     In(Permit),
     Waits(Admission),
-    /// A refusal that is not counted yet.
-    Refused(Ticks, Rejection),
+    /// A refusal that is not counted yet; the call began then.
+    Refused(#[cfg_attr(not(feature = "tower"), allow(dead_code))] Ticks, Rejection),
 }
 
 impl GuardCore {
@@ -143,7 +141,7 @@ impl GuardCore {
         let context = context.seen_at(now);
         match self.ask_at(now, &context) {
             Ok(entry) => Entered::In(self.let_in(started, entry)),
-            Err(rejection) => match (rejection.reason(), &self.shedding) {
+            Err(rejection) => match (rejection.reason(), self.shedding) {
                 (Reason::Limit, Some(shedding)) if shedding.limiter.has_queue() => {
                     match shedding.limiter.wait(&context, now) {
                         Ok(waiting) => Entered::Waits(Admission::new(self, started, context, waiting)),
@@ -153,5 +151,41 @@ impl GuardCore {
                 _ => Entered::Refused(started, rejection),
             },
         }
+    }
+
+    /// The limiter's refusal.
+    pub(super) fn shed(&self, reason: Reason) -> Rejection {
+        let wait = self.patience().map_or(RETRY, |patience| patience.clamp(Duration::from_millis(1), RETRY));
+        Rejection::new(self.name, reason, nanos(wait))
+    }
+
+    /// How long a call may wait to be let in.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        self.shedding.map(|shedding| shedding.limiter.patience())
+    }
+
+    /// What has become of somebody in line.
+    pub(super) fn ask_in_line(&self, waiting: &Waiting, waker: &Waker) -> Option<Result<u8, Reason>> {
+        self.shedding?.limiter.ask(waiting, self.now(), waker)
+    }
+
+    /// Lets somebody in who waited, unless the breaker has opened meanwhile.
+    pub(super) fn let_in_from_line(&'static self, started: Ticks, level: u8) -> Result<Permit, Rejection> {
+        let ticks = self.ticked();
+        let Entry { ticket, level } = self.ask_breaker(level, self.at(ticks))?;
+        let waited = u32::try_from(self.since(started) / 1_000).unwrap_or(u32::MAX);
+        Ok(Permit::new(self, started, ticket, Place { epoch: self.recorder.start(slot()), level, waited }))
+    }
+
+    /// Somebody in line went away.
+    pub(super) fn give_up(&self, waiting: &Waiting) {
+        if let Some(shedding) = self.shedding {
+            shedding.limiter.give_up(waiting, self.now());
+        }
+    }
+
+    /// Counts a call that went away before it was let in.
+    pub(super) fn abandon(&self, started: Ticks) {
+        self.record(started, dropped());
     }
 }

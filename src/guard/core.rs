@@ -11,22 +11,18 @@ use super::shedding::Shedding;
 use crate::breaker::{Gate, Reason, Rejection, Ticket};
 use crate::outcome::{Outcome, Row, Verdict};
 use crate::record::Recorder;
-use crate::shed::{CallContext, Waiting};
+use crate::shed::CallContext;
 use crate::time::{Clock, Ticks, Timestamp, nanos};
 use crossbeam_utils::CachePadded;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Waker;
 use std::time::Duration;
-
-/// When to come back to a limiter, at the latest.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// What a call was let in with: by the breaker, and by the limiter.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
-    ticket: Ticket,
-    level: u8,
+    pub(super) ticket: Ticket,
+    pub(super) level: u8,
 }
 
 /// A guard lives as long as the process: a permit then needs no reference count, which two cores would fight over.
@@ -38,7 +34,7 @@ pub(crate) struct GuardCore {
     /// Where calls are counted for the SLO, if `recorder` is one key's and only the breaker's.
     sli: Option<&'static Recorder>,
     pub(crate) gate: Option<Gate>,
-    pub(crate) shedding: Option<Shedding>,
+    pub(crate) shedding: Option<&'static Shedding>,
     clock: Clock,
     /// When windows, or the breaker, want to be rolled (ticks).
     next_tick: CachePadded<AtomicU64>,
@@ -75,7 +71,7 @@ impl GuardCore {
 
     /// The same with a limiter.
     pub(super) fn with_shedding(self, shedding: Option<Shedding>) -> Self {
-        Self { shedding, ..self }
+        Self { shedding: shedding.map(|shedding| &*Box::leak(Box::new(shedding))), ..self }
     }
 
     /// The recorder that the SLO reads.
@@ -152,7 +148,7 @@ impl GuardCore {
         if self.is_due(ticks) {
             return None;
         }
-        if let Some(shedding) = &self.shedding
+        if let Some(shedding) = self.shedding
             && (shedding.limiter.is_engaged() || CallContext::is_present())
         {
             return None;
@@ -184,58 +180,22 @@ impl GuardCore {
         if let Some(refused) = self.gate.as_ref().and_then(|gate| gate.refuses(|| now)) {
             return Err(refused);
         }
-        let level = match &self.shedding {
+        let level = match self.shedding {
             None => 0,
             Some(shedding) => shedding.limiter.enter(context, now).map_err(|reason| self.shed(reason))?,
         };
         self.ask_breaker(level, now)
     }
 
-    fn ask_breaker(&self, level: u8, now: Timestamp) -> Result<Entry, Rejection> {
+    pub(super) fn ask_breaker(&self, level: u8, now: Timestamp) -> Result<Entry, Rejection> {
         let ticket = match &self.gate {
             None => Ok(Ticket { generation: 0, lease: 0 }),
             Some(gate) => gate.refuses(|| now).map_or_else(|| gate.admit(now), Err),
         };
-        if let (Err(_), Some(shedding)) = (&ticket, &self.shedding) {
+        if let (Err(_), Some(shedding)) = (&ticket, self.shedding) {
             shedding.limiter.give_back(level, now);
         }
         ticket.map(|ticket| Entry { ticket, level })
-    }
-
-    /// The limiter's refusal.
-    pub(super) fn shed(&self, reason: Reason) -> Rejection {
-        let wait = self.patience().map_or(RETRY, |patience| patience.clamp(Duration::from_millis(1), RETRY));
-        Rejection::new(self.name, reason, nanos(wait))
-    }
-
-    /// How long a call may wait to be let in.
-    pub(super) fn patience(&self) -> Option<Duration> {
-        self.shedding.as_ref().map(|shedding| shedding.limiter.patience())
-    }
-
-    /// What has become of somebody in line.
-    pub(super) fn ask_in_line(&self, waiting: &Waiting, waker: &Waker) -> Option<Result<u8, Reason>> {
-        self.shedding.as_ref()?.limiter.ask(waiting, self.now(), waker)
-    }
-
-    /// Lets somebody in who waited, unless the breaker has opened meanwhile.
-    pub(super) fn let_in_from_line(&'static self, started: Ticks, level: u8) -> Result<Permit, Rejection> {
-        let ticks = self.ticked();
-        let Entry { ticket, level } = self.ask_breaker(level, self.clock.at(ticks))?;
-        let waited = u32::try_from(self.clock.nanos_between(started, ticks) / 1_000).unwrap_or(u32::MAX);
-        Ok(Permit::new(self, started, ticket, Place { epoch: self.recorder.start(slot()), level, waited }))
-    }
-
-    /// Somebody in line went away.
-    pub(super) fn give_up(&self, waiting: &Waiting) {
-        if let Some(shedding) = &self.shedding {
-            shedding.limiter.give_up(waiting, self.now());
-        }
-    }
-
-    /// Counts a call that went away before it was let in.
-    pub(super) fn abandon(&self, started: Ticks) {
-        self.record(started, super::permit::dropped());
     }
 
     /// A refusal that a fallback may answer: of it only the reason is counted yet.
@@ -250,12 +210,13 @@ impl GuardCore {
     pub(crate) fn refuse_unready(&'static self) -> Refusal {
         let ticks = self.ticked();
         let rejection = self.gate.as_ref().and_then(|gate| gate.refuses(|| self.clock.at(ticks)));
-        self.refuse(ticks, rejection.unwrap_or_else(|| Rejection::new(self.name, Reason::NotReady, 0)))
+        let rejection = rejection.unwrap_or_else(|| Rejection::new(self.name, Reason::NotReady, 0));
+        self.refuse(ticks, rejection, &CallContext::new())
     }
 
     fn note(&self, reason: Reason, context: &CallContext) {
         self.sli().note(slot(), reason as usize);
-        if let Some(shedding) = self.shedding.as_ref().filter(|_| reason.is_shed()) {
+        if let Some(shedding) = self.shedding.filter(|_| reason.is_shed()) {
             shedding.limiter.count(context.importance());
         }
     }
@@ -276,7 +237,7 @@ impl GuardCore {
         if let Some(sli) = self.sli {
             sli.record(slot(), row, latency);
         }
-        if let Some(shedding) = &self.shedding
+        if let Some(shedding) = self.shedding
             && (place.level != 0 || shedding.limiter.is_slow(latency))
         {
             self.leave(shedding, place, row, latency, self.clock.at(ticks));
@@ -299,7 +260,7 @@ impl GuardCore {
         if let Some(gate) = &self.gate {
             gate.see(ticket, outcome.row(), latency, now);
         }
-        if let Some(shedding) = &self.shedding {
+        if let Some(shedding) = self.shedding {
             self.leave(shedding, place, outcome.row(), latency, now);
         }
     }
@@ -376,7 +337,7 @@ impl GuardCore {
             }
             next = next.min(gate.next_tick());
         }
-        if let Some(shedding) = &self.shedding {
+        if let Some(shedding) = self.shedding {
             shedding.tick(self.meter, self.recorder, now);
         }
         let next = self.clock.shortly_before(next, self.clock.ticks());

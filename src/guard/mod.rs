@@ -12,6 +12,8 @@ mod run;
 mod shedding;
 
 pub use admission::Acquire;
+#[cfg(feature = "retry")]
+pub(crate) use admission::timer;
 #[cfg(feature = "tower")]
 pub(crate) use admission::{Admission, Entered};
 pub use builder::GuardBuilder;
@@ -25,6 +27,8 @@ pub(crate) use places::FallbackPlace;
 #[cfg(plimsoll_loom)]
 pub(crate) use places::Places;
 pub use run::GuardError;
+#[cfg(feature = "metrics")]
+pub(crate) use shedding::SheddingShown;
 pub(crate) use {core::GuardCore, hub::Hub, meter::Meter};
 
 use crate::breaker::{Mode, Reason, Rejection, State};
@@ -92,12 +96,17 @@ impl Guard {
         self.core.gate.as_ref().map_or(State::Closed, |gate| gate.state(self.core.now()))
     }
 
-    /// In words: the breaker's state, and what it saw when it last decided.
+    /// In words: the breaker's state, and what it saw when it last decided; and what the limiter allows.
     pub fn explain(&self) -> String {
-        match &self.core.gate {
+        let mut words = match &self.core.gate {
             None => format!("guard {} has no breaker", self.name()),
             Some(gate) => gate.explain(self.name(), self.core.now()),
+        };
+        if let Some(shedding) = self.core.shedding {
+            words.push_str("; ");
+            words.push_str(&shedding.limiter.explain());
         }
+        words
     }
 
     /// Refuses every call until [`auto`](Self::auto).
@@ -131,6 +140,16 @@ impl Guard {
         if let Some(gate) = &self.core.gate {
             gate.set_mode(mode, now);
         }
+    }
+
+    /// How many calls it lets in at once just now; none if it limits nothing.
+    pub fn limit(&self) -> Option<u32> {
+        self.core.shedding.and_then(|shedding| shedding.limiter.shown().limit)
+    }
+
+    /// How far its warm-up is, 0..1; none if there is none, or it is over.
+    pub fn warmth(&self) -> Option<f64> {
+        self.core.shedding.and_then(|shedding| shedding.limiter.warmth(self.core.now()))
     }
 
     /// Calls under way.

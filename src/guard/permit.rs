@@ -115,6 +115,10 @@ impl Refusal {
         Self { core, started, rejection, open: true }
     }
 
+    pub(crate) fn core(&self) -> &'static GuardCore {
+        self.core
+    }
+
     pub(crate) fn rejection(&self) -> Rejection {
         self.rejection
     }

@@ -33,6 +33,7 @@ struct Outer {
 }
 
 /// What a limiter stands at, for those who look.
+#[cfg(feature = "metrics")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SheddingShown {
     pub(crate) limiter: LimiterShown,
@@ -65,6 +66,7 @@ impl Shedding {
         self.limiter.tick(pressure, now);
     }
 
+    #[cfg(feature = "metrics")]
     pub(crate) fn shown(&self, in_flight: u64) -> SheddingShown {
         let (outer, limiter) = (self.outer.lock(), self.limiter.shown());
         let (calls, sheds) = outer.lately;

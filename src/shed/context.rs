@@ -4,6 +4,7 @@ use super::Priority;
 use crate::time::{Timestamp, nanos};
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::num::NonZeroU64;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -23,15 +24,19 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallContext {
+    tenant: Option<NonZeroU64>,
+    /// In nanoseconds.
+    due: u64,
+    deadline: Deadline,
     priority: Priority,
-    tenant: Option<u64>,
-    deadline: Option<Deadline>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Deadline {
-    In(u64),
-    At(Timestamp),
+    #[default]
+    None,
+    In,
+    At,
 }
 
 thread_local! {
@@ -41,7 +46,7 @@ thread_local! {
 impl CallContext {
     /// Of default priority, without deadline or tenant.
     pub const fn new() -> Self {
-        Self { priority: Priority::DEFAULT, tenant: None, deadline: None }
+        Self { priority: Priority::DEFAULT, tenant: None, due: 0, deadline: Deadline::None }
     }
 
     /// How much it matters.
@@ -57,21 +62,21 @@ impl CallContext {
     #[must_use]
     pub fn tenant(mut self, tenant: &(impl Hash + ?Sized)) -> Self {
         static HASHER: OnceLock<RandomState> = OnceLock::new();
-        self.tenant = Some(HASHER.get_or_init(RandomState::new).hash_one(tenant));
+        self.tenant = NonZeroU64::new(HASHER.get_or_init(RandomState::new).hash_one(tenant));
         self
     }
 
     /// Its answer is of no use later than so long after the first guard has seen it.
     #[must_use]
     pub const fn within(mut self, timeout: Duration) -> Self {
-        self.deadline = Some(Deadline::In(nanos(timeout)));
+        (self.due, self.deadline) = (nanos(timeout), Deadline::In);
         self
     }
 
     /// Its answer is of no use later than that, on the clock of the registry ([`Plimsoll::clock`](crate::Plimsoll::clock)).
     #[must_use]
     pub const fn deadline(mut self, deadline: Timestamp) -> Self {
-        self.deadline = Some(Deadline::At(deadline));
+        (self.due, self.deadline) = (deadline.as_nanos(), Deadline::At);
         self
     }
 
@@ -98,33 +103,28 @@ impl CallContext {
     }
 
     pub(crate) fn whose(&self) -> Option<u64> {
-        self.tenant
+        self.tenant.map(NonZeroU64::get)
     }
 
     /// The same, its deadline a point in time: seen by a guard at `now`.
-    pub(crate) fn seen_at(mut self, now: Timestamp) -> Self {
-        if let Some(Deadline::In(timeout)) = self.deadline {
-            self.deadline = Some(Deadline::At(now.after(Duration::from_nanos(timeout))));
+    pub(crate) fn seen_at(self, now: Timestamp) -> Self {
+        match self.deadline {
+            Deadline::In => self.deadline(now.after(Duration::from_nanos(self.due))),
+            _ => self,
         }
-        self
     }
 
     /// When its deadline is, once a guard has seen it.
     pub(crate) fn due(&self) -> Option<Timestamp> {
-        match self.deadline {
-            Some(Deadline::At(due)) => Some(due),
-            _ => None,
-        }
+        (self.deadline == Deadline::At).then(|| Timestamp::from_nanos(self.due))
     }
 
     /// The tighter deadline of the two, and otherwise this: nobody outlives whom it works for.
     #[must_use]
-    pub(crate) fn under(mut self, outer: Option<Timestamp>) -> Self {
-        self.deadline = match (self.due(), outer) {
-            (Some(own), Some(outer)) => Some(Deadline::At(own.min(outer))),
-            (own, outer) => own.or(outer).map(Deadline::At),
-        };
-        self
+    #[cfg(feature = "tower")]
+    pub(crate) fn under(self, outer: Option<Timestamp>) -> Self {
+        let tighter = self.due().into_iter().chain(outer).min();
+        tighter.map_or(self, |due| self.deadline(due))
     }
 }
 

@@ -257,7 +257,7 @@ impl Limiter {
         while queue.len() > 0
             && let Some(level) = self.take_place()
         {
-            if !queue.pop(now, self.target, level, &mut wake) {
+            if !queue.pop(now, nanos(self.target), level, &mut wake) {
                 self.in_flight.fetch_sub(1, Ordering::SeqCst);
             }
         }
@@ -319,16 +319,31 @@ impl Limiter {
         self.sheds[priority.band()].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// In words.
+    pub(crate) fn explain(&self) -> String {
+        let LimiterShown { limit, waiting, sheds, .. } = self.shown();
+        let shed: u64 = sheds.iter().sum();
+        match limit {
+            None => format!("its limiter limits nothing now, and has shed {shed} calls so far"),
+            Some(limit) => {
+                let (in_flight, takes) = (self.in_flight.load(Ordering::Relaxed), self.expected());
+                format!(
+                    "its limiter lets {limit} calls in at once, of which each takes {takes:.1?}; {in_flight} are in, {waiting} \
+                     wait, for {:.1?} at the most, and {shed} were shed so far",
+                    self.patience()
+                )
+            }
+        }
+    }
+
     /// What it stands at.
     pub(crate) fn shown(&self) -> LimiterShown {
         let engaged = self.is_engaged();
         let limit = self.hot.limit.load(Ordering::Relaxed);
         LimiterShown {
             limit: (engaged && limit != u32::MAX).then_some(limit),
-            in_flight: self.in_flight.load(Ordering::Relaxed),
             waiting: self.waiting.load(Ordering::Relaxed),
             sheds: self.sheds.each_ref().map(|sheds| sheds.load(Ordering::Relaxed)),
-            expected: self.expected(),
         }
     }
 }
@@ -345,11 +360,10 @@ pub(crate) struct Waiting {
 pub(crate) struct LimiterShown {
     /// None while it limits nothing.
     pub(crate) limit: Option<u32>,
-    pub(crate) in_flight: u32,
+    #[cfg_attr(not(feature = "metrics"), allow(dead_code))] // only exported
     pub(crate) waiting: u32,
     /// By [`Priority::band`].
     pub(crate) sheds: [u64; 3],
-    pub(crate) expected: Duration,
 }
 
 impl fmt::Debug for Limiter {

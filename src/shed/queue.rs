@@ -9,7 +9,6 @@ use crate::breaker::Reason;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::task::Waker;
-use std::time::Duration;
 
 /// The share of the newest decision in the share of late that was refused.
 const NEWEST: f64 = 0.01;
@@ -129,8 +128,9 @@ impl Queue {
         wake.extend(waiter.waker);
     }
 
-    /// Lets in whoever is next, at `level`. Returns whether there was anybody.
-    pub(super) fn pop(&mut self, now: Timestamp, target: Duration, level: u8, wake: &mut Vec<Waker>) -> bool {
+    /// Lets in whoever is next, at `level`, of those who may wait for `target` nanoseconds. Returns whether there was
+    /// anybody.
+    pub(super) fn pop(&mut self, now: Timestamp, target: u64, level: u8, wake: &mut Vec<Waker>) -> bool {
         while let Some(waiter) = self.next(now, target) {
             self.len -= 1;
             if waiter.until <= now {
@@ -146,11 +146,11 @@ impl Queue {
         false
     }
 
-    fn next(&mut self, now: Timestamp, target: Duration) -> Option<Waiter> {
+    fn next(&mut self, now: Timestamp, target: u64) -> Option<Waiter> {
         let (served, refused) = (&self.served, self.refused);
         let (_, waiters) = self.classes.iter_mut().find(|(_, waiters)| !waiters.is_empty())?;
-        let patience = target.mul_f64((1.0 - LIFO * refused).max(0.0));
-        let last_first = waiters.front().is_some_and(|waiter| now.since(waiter.since) > patience);
+        let patience = (target as f64 * (1.0 - LIFO * refused).max(0.0)) as u64;
+        let last_first = waiters.front().is_some_and(|waiter| now.nanos_since(waiter.since) > patience);
         if served.is_empty() {
             return if last_first { waiters.pop_back() } else { waiters.pop_front() };
         }

@@ -31,8 +31,8 @@ const PLAN: &[(&str, &[&str])] = &[
     (
         "expose",
         &[
-            "names", "time", "events", "outcome", "slo", "record", "window", "budget", "alert", "breaker", "guard",
-            "registry",
+            "names", "time", "events", "outcome", "slo", "record", "window", "budget", "alert", "breaker", "shed",
+            "guard", "registry",
         ],
     ),
     ("artifacts", &["error", "names", "slo"]),
