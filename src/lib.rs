@@ -180,6 +180,8 @@ mod outcome;
 mod record;
 mod registry;
 mod shed;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod slo;
 mod sync;
 mod time;
