@@ -38,6 +38,8 @@ mod publish;
 mod quantiles;
 mod recording;
 mod rig;
+#[cfg(feature = "http")]
+mod shed_layers;
 mod slo_math;
 mod smoke;
 #[cfg(feature = "axum")]

@@ -183,7 +183,7 @@ fn the_hot_path_takes_no_lock_and_boxes_nothing() {
     // What a call does when a tick is due may try for a lock, and goes on without it.
     let on_the_way = [
         ("src/breaker/gate.rs", &["pub(crate) fn tick", "fn judge", "pub(crate) fn refuses"][..]),
-        ("src/guard/core.rs", &["pub(crate) fn admit(", "pub(super) fn finish(", "pub(crate) fn tick", "fn ask("]),
+        ("src/guard/core.rs", &["pub(crate) fn admit(", "pub(super) fn finish(", "pub(crate) fn tick", "fn ask_at("]),
         ("src/guard/meter.rs", &["pub(crate) fn tick"]),
         ("src/window/history.rs", &["pub(crate) fn try_roll"]),
     ];
