@@ -38,6 +38,8 @@ mod publish;
 mod quantiles;
 mod recording;
 mod rig;
+#[cfg(feature = "sim")]
+mod sim;
 mod slo_math;
 mod smoke;
 #[cfg(feature = "axum")]
