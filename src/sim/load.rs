@@ -114,9 +114,6 @@ impl Phase {
         if !(self.slower.is_finite() && self.slower > 0.0) {
             return wrong(format!("is {} times slower: write a number over 0", self.slower));
         }
-        if self.workers == Some(0) {
-            return wrong("has no workers: write at least one, or let all its requests fail".to_owned());
-        }
         Ok(())
     }
 

@@ -40,6 +40,8 @@ mod recording;
 mod rig;
 #[cfg(feature = "http")]
 mod shed_layers;
+#[cfg(feature = "sim")]
+mod sim;
 mod slo_math;
 mod smoke;
 #[cfg(feature = "axum")]

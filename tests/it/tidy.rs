@@ -43,6 +43,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "expose",
         ],
     ),
+    ("sim", &["error", "time", "outcome", "breaker", "shed", "guard", "registry"]),
 ];
 
 fn root() -> &'static Path {
