@@ -198,6 +198,8 @@ pub use guard::{Guard, GuardBuilder, GuardError, Key, KeyedGuard, Permit};
 pub use layer::*;
 pub use outcome::*;
 pub use registry::{ObjectiveHandle, Plimsoll, SloHandle};
+#[cfg(feature = "artifacts")]
+pub use slo::file;
 pub use slo::{AlertWindow, BudgetPolicy, Objective, Period, Severity, Slo, Target, formulas};
 pub use time::{Clock, ManualClock, Timestamp};
 pub use window::{Latency, Reading, Window};

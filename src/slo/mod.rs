@@ -2,6 +2,8 @@
 
 mod alert_window;
 mod declaration;
+#[cfg(feature = "artifacts")]
+pub mod file;
 mod fingerprint;
 pub mod formulas;
 mod objective;

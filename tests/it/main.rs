@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod alert;
+#[cfg(feature = "artifacts")]
+mod any_slo;
 #[cfg(feature = "http")]
 mod body;
 mod breaker_faults;
@@ -20,6 +22,10 @@ mod examples;
 mod expose;
 #[cfg(feature = "tower")]
 mod fallback;
+#[cfg(feature = "artifacts")]
+mod file;
+#[cfg(feature = "artifacts")]
+mod file_hostile;
 #[cfg(feature = "tower")]
 mod harness;
 #[cfg(feature = "http")]
