@@ -197,7 +197,7 @@ pub use guard::{Guard, GuardBuilder, GuardError, Key, KeyedGuard, Permit};
 #[cfg(feature = "tower")]
 pub use layer::*;
 pub use outcome::*;
-pub use registry::{ObjectiveHandle, Plimsoll, SloHandle};
+pub use registry::{Change, ObjectiveHandle, Plimsoll, SloHandle};
 #[cfg(feature = "artifacts")]
 pub use slo::file;
 pub use slo::{AlertWindow, BudgetPolicy, Objective, Period, Severity, Slo, Target, formulas};

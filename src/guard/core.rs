@@ -310,6 +310,6 @@ impl GuardCore {
     /// Whether an outcome is good to the SLI, in time or late.
     #[cfg(feature = "tower")]
     pub(crate) fn is_bad(&self, outcome: Outcome) -> bool {
-        self.meter.slo.sli_accounting().verdict(outcome, false) == Verdict::Bad
+        self.meter.accounting.verdict(outcome, false) == Verdict::Bad
     }
 }

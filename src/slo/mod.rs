@@ -2,6 +2,7 @@
 
 mod alert_window;
 mod declaration;
+mod difference;
 #[cfg(feature = "artifacts")]
 pub mod file;
 mod fingerprint;

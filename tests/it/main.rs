@@ -43,6 +43,7 @@ mod property_windows;
 mod publish;
 mod quantiles;
 mod recording;
+mod reload;
 mod rig;
 mod slo_math;
 mod smoke;
