@@ -34,6 +34,8 @@ mod keyed;
 #[cfg(feature = "tower")]
 mod layer;
 mod naive_breaker;
+#[cfg(feature = "artifacts")]
+mod openslo;
 mod ops;
 #[cfg(feature = "axum")]
 mod prometheus;

@@ -26,6 +26,11 @@ impl Fault {
         Self::new(node.line(), message)
     }
 
+    /// Found where no line is known.
+    pub(crate) fn nowhere(message: impl Into<String>) -> Self {
+        Self::new(0, message)
+    }
+
     /// Inside of `key`, at `line` unless it is known better.
     pub(crate) fn inside(mut self, key: impl Into<String>, line: usize) -> Self {
         self.path.push(key.into());

@@ -72,9 +72,9 @@ use std::io::Read;
 use std::path::Path;
 
 pub(crate) use de::{Fault, read_node};
-pub(crate) use model::{AlertModel, ObjectiveModel, SlicesModel, SloModel};
+pub(crate) use model::{AccountingModel, AlertModel, ObjectiveModel, SlicesModel, SloModel};
 pub(crate) use parse::{Node, documents};
-pub(crate) use words::{Length, parse_length, percent_of_ratio};
+pub(crate) use words::{Length, percent_of_ratio};
 
 /// No file of declarations is this long, in bytes.
 const LONGEST: usize = 1 << 20;

@@ -45,9 +45,31 @@ impl Node {
         entries.iter().find(|(name, ..)| name == key).map(|(.., node)| node)
     }
 
+    /// What it says, if it is a text.
+    pub(crate) fn text(&self) -> Option<&str> {
+        let Value::Text(text) = &self.value else { return None };
+        Some(text)
+    }
+
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.value, Value::List(_))
+    }
+
     /// The item of a list.
     pub(crate) fn item(&self, index: usize) -> Option<&Self> {
         self.items().get(index)
+    }
+
+    /// A fault at the end of `path`, keys and `[0]`s that lead there from here; in the line of what is found of it.
+    pub(crate) fn fault(&self, path: &[&str], message: impl Into<String>) -> Fault {
+        let mut node = Some(self);
+        let mut line = self.line;
+        for key in path {
+            let index = key.strip_prefix('[').and_then(|key| key.strip_suffix(']')?.parse().ok());
+            node = node.and_then(|node| index.map_or_else(|| node.get(key), |index| node.item(index)));
+            line = node.map_or(line, Self::line);
+        }
+        path.iter().rev().fold(Fault::new(line, message), |fault, key| fault.inside(*key, line))
     }
 
     /// The items of a list; none of anything else.

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub(crate) struct Length(pub(crate) Duration);
 
 /// `500ms`, `5m`, `30d`: a whole number and a unit.
-pub(crate) fn parse_length(given: &str) -> Result<Duration, String> {
+fn parse_length(given: &str) -> Result<Duration, String> {
     const UNITS: [(&str, u128); 7] = [
         ("ns", 1),
         ("us", 1_000),
