@@ -115,7 +115,7 @@ impl Plimsoll {
     /// Does what time alone does: rolls windows, judges alerts, ends ramps.
     ///
     /// Requests do this as they come, and so does every reading; call it from a timer, about once a second, if alerts
-    /// must be noticed while there is neither.
+    /// must be noticed while there is neither. Files that are watched are looked at here, and nowhere else.
     pub fn tick(&self) {
         let now = self.inner.hub.clock.now();
         for slo in self.slos() {
