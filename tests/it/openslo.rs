@@ -313,6 +313,7 @@ spec:
     total: {metricSource: {type: X, spec: {}}}
 ";
     read(base);
+    assert_eq!(read(&base.replace("alertPolicies: []", "alertPolicies:")), read(base), "a list of nothing");
     for (from, to, words) in [
         ("service: any", "servce: any", &["line 5, spec.servce: unknown field `servce`", "`service`"][..]),
         ("{name: any}", "{name: any, owner: x}", &["line 3, metadata.owner: unknown field"]),
