@@ -1,6 +1,7 @@
 //! What `tests/loom.rs` holds of the core: the parts that threads share, small enough to try every interleaving of.
 
 use crate::breaker::{Breaker, Gate, Mode, State, Ticket};
+use crate::guard;
 use crate::outcome::{Outcome, Tally};
 use crate::record::{Lane, Recorder, SUM_UNIT};
 use crate::time::Timestamp;
@@ -47,6 +48,27 @@ impl Counts {
 
 fn lane(breaker: &Breaker) -> Lane {
     Lane { accounting: breaker.trips_by(), threshold: None, patience: None, of_successes: false }
+}
+
+/// Places for fallbacks, of which there are only so many.
+#[derive(Clone, Copy, Debug)]
+pub struct Places(&'static guard::Places);
+
+/// One of them.
+#[derive(Debug)]
+pub struct Place {
+    _place: guard::FallbackPlace,
+}
+
+impl Places {
+    /// So many, over so many thread slots.
+    pub fn new(places: u32, slots: usize) -> Self {
+        Self(Box::leak(Box::new(guard::Places::new(places, slots))))
+    }
+
+    pub fn take(self, slot: usize) -> Option<Place> {
+        self.0.take(slot).map(|place| Place { _place: place })
+    }
 }
 
 /// What an SLO remembers, in steps of a second.

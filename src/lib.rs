@@ -179,6 +179,7 @@ pub mod ops;
 mod outcome;
 mod record;
 mod registry;
+mod shed;
 mod slo;
 mod sync;
 mod time;
@@ -193,11 +194,12 @@ pub use breaker::{Breaker, Reason, Rejection, State, Why};
 pub use budget::{Budget, BurnRate, InsufficientData, burn_rate, exceeds};
 pub use error::Error;
 pub use events::{Event, EventKind};
-pub use guard::{Guard, GuardBuilder, GuardError, Key, KeyedGuard, Permit};
+pub use guard::{Acquire, Guard, GuardBuilder, GuardError, Key, KeyedGuard, Permit};
 #[cfg(feature = "tower")]
 pub use layer::*;
 pub use outcome::*;
 pub use registry::{Change, ObjectiveHandle, Plimsoll, SloHandle};
+pub use shed::{CallContext, Priority, Shed};
 #[cfg(feature = "artifacts")]
 pub use slo::file;
 pub use slo::{AlertWindow, BudgetPolicy, Objective, Period, Severity, Slo, Target, formulas};

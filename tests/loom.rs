@@ -6,7 +6,7 @@
 
 use loom::sync::Arc;
 use loom::thread;
-use plimsoll::__loom::{Counts, Fuse, Memory};
+use plimsoll::__loom::{Counts, Fuse, Memory, Places};
 use plimsoll::{Breaker, Outcome, State, Timestamp, Window};
 use std::time::Duration;
 
@@ -213,5 +213,20 @@ fn two_failures_at_once_are_both_seen_by_the_ratio() {
         thread.join().unwrap();
         fuse.tick(at(600));
         assert_eq!(fuse.times(State::Open), 1);
+    });
+}
+
+#[test]
+fn places_are_neither_lost_nor_given_twice() {
+    model(3, || {
+        let places = Places::new(2, 2);
+        let held = places.take(0).unwrap();
+        // Each looks where the other has its own, too.
+        let takers = [0, 1].map(|slot| thread::spawn(move || places.take(slot)));
+        let taken: Vec<_> = takers.into_iter().filter_map(|taker| taker.join().unwrap()).collect();
+        assert_eq!(taken.len(), 1);
+        drop((held, taken));
+        let all = [0, 1, 2].map(|slot| places.take(slot));
+        assert_eq!(all.iter().flatten().count(), 2);
     });
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Counters before the objectives': good, bad, slow.
 const FIXED: usize = 3;
 
-/// A target that may be declared anew while breakers watch it.
+/// A target that may be declared anew while breakers and limiters watch it.
 #[derive(Clone, Debug)]
 pub(crate) struct LiveTarget(Arc<AtomicU64>);
 
@@ -24,7 +24,7 @@ impl LiveTarget {
         Self(Arc::new(AtomicU64::new(target.budget_parts())))
     }
 
-    fn get(&self) -> Target {
+    pub(crate) fn get(&self) -> Target {
         // Relaxed: a number by itself, and a judgement by the one before it is as good.
         Target::leaving(self.0.load(Ordering::Relaxed))
     }

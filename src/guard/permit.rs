@@ -20,12 +20,51 @@ pub struct Permit {
     core: &'static GuardCore,
     started: Ticks,
     ticket: Ticket,
-    epoch: u8,
+    place: Place,
+}
+
+/// Where a call was counted in: packed, so that a permit stays in registers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place(u64);
+
+impl Place {
+    /// With the recorder in this epoch, and with the limiter at this level; 0 if it was not engaged.
+    #[inline]
+    pub(super) fn new(epoch: u8, level: u8) -> Self {
+        Self(u64::from(epoch) | u64::from(level) << 8)
+    }
+
+    /// The same, having waited for so many microseconds.
+    pub(super) fn after(self, waited: u32) -> Self {
+        Self(self.0 | u64::from(waited) << 32)
+    }
+
+    #[inline]
+    pub(super) fn epoch(self) -> u8 {
+        self.0 as u8
+    }
+
+    #[inline]
+    pub(super) fn level(self) -> u8 {
+        (self.0 >> 8) as u8
+    }
+
+    /// Whether the limiter knows of it.
+    #[inline]
+    pub(super) fn is_limited(self) -> bool {
+        self.0 >> 8 != 0
+    }
+
+    /// In nanoseconds.
+    pub(super) fn waited(self) -> u64 {
+        (self.0 >> 32) * 1_000
+    }
 }
 
 impl Permit {
-    pub(super) fn new(core: &'static GuardCore, started: Ticks, ticket: Ticket, epoch: u8) -> Self {
-        Self { core, started, ticket, epoch }
+    #[inline]
+    pub(super) fn new(core: &'static GuardCore, started: Ticks, ticket: Ticket, place: Place) -> Self {
+        Self { core, started, ticket, place }
     }
 
     /// The call succeeded; slow or not is decided by the clock.
@@ -45,7 +84,7 @@ impl Permit {
     pub fn finish(self, outcome: Outcome) {
         // It must not be dropped as well; and without a destructor it stays in registers.
         let permit = ManuallyDrop::new(self);
-        permit.core.finish(permit.started, permit.ticket, permit.epoch, outcome.row());
+        permit.core.finish(permit.started, permit.ticket, permit.place, outcome.row());
     }
 
     /// How long the call has been under way.
@@ -68,21 +107,21 @@ impl Permit {
     #[cfg(feature = "tower")]
     pub(crate) fn fail_over(self, outcome: Outcome) -> FailedOver {
         let permit = ManuallyDrop::new(self);
-        permit.core.saw(permit.started, permit.ticket, outcome);
-        FailedOver { core: permit.core, started: permit.started, epoch: permit.epoch, outcome, open: true }
+        permit.core.saw(permit.started, permit.ticket, permit.place, outcome);
+        FailedOver { core: permit.core, started: permit.started, epoch: permit.place.epoch(), outcome, open: true }
     }
 }
 
 impl Drop for Permit {
     #[inline]
     fn drop(&mut self) {
-        self.core.finish(self.started, self.ticket, self.epoch, dropped().row());
+        self.core.finish(self.started, self.ticket, self.place, dropped().row());
     }
 }
 
 /// How a call ended whose future or permit was dropped.
 #[cold]
-fn dropped() -> Outcome {
+pub(super) fn dropped() -> Outcome {
     if std::thread::panicking() { Outcome::Panicked } else { Outcome::Abandoned }
 }
 
@@ -103,6 +142,10 @@ impl Refusal {
         Self { core, started, rejection, open: true }
     }
 
+    pub(crate) fn core(&self) -> &'static GuardCore {
+        self.core
+    }
+
     pub(crate) fn rejection(&self) -> Rejection {
         self.rejection
     }
@@ -110,14 +153,19 @@ impl Refusal {
     /// Nobody answers it.
     pub(crate) fn reject(mut self) -> Rejection {
         self.open = false;
-        self.core.refused();
+        self.core.refused(self.rejection.reason());
         self.rejection
     }
 
-    /// A fallback answered it.
-    pub(crate) fn degraded(mut self) {
+    /// A fallback answered it; if it waited for nothing, its answer took no time, and no clock is read for it.
+    #[inline]
+    pub(crate) fn degraded(mut self, waited: bool) {
         self.open = false;
-        self.core.record(self.started, Outcome::Degraded);
+        if waited {
+            self.core.record(self.started, Outcome::Degraded);
+        } else {
+            self.core.record_at_once(Outcome::Degraded);
+        }
     }
 }
 
@@ -166,18 +214,6 @@ impl Drop for FailedOver {
         if self.open {
             self.end(dropped());
         }
-    }
-}
-
-/// A place among the fallbacks under way.
-#[cfg(feature = "tower")]
-#[derive(Debug)]
-pub(crate) struct FallbackPlace(pub(super) &'static GuardCore);
-
-#[cfg(feature = "tower")]
-impl Drop for FallbackPlace {
-    fn drop(&mut self) {
-        self.0.fallback_ended();
     }
 }
 

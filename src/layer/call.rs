@@ -2,12 +2,14 @@
 
 use super::fallback::Fallback;
 use crate::breaker::{Reason, Rejection};
-use crate::guard::{FailedOver, FallbackPlace, Permit, Refusal};
+use crate::guard::{Admission, FailedOver, FallbackPlace, Permit, Refusal};
 use crate::outcome::{Classify, Outcome};
+use crate::shed::CallContext;
 use pin_project::pin_project;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use tower_service::Service;
 
 /// How a call ended, as far as its future can say.
 pub(super) enum Ended<Res, Err> {
@@ -19,20 +21,31 @@ pub(super) enum Ended<Res, Err> {
     Rejected(Rejection),
 }
 
+/// A call that waits to be let in.
+struct Waiting<S, F, C, Req> {
+    admission: Admission,
+    /// The service that was readied, and what it will be called with.
+    held: Option<(S, F, C, Req)>,
+    context: Option<CallContext>,
+}
+
 /// A guarded call. Whatever becomes of it, it is counted once.
 #[pin_project]
-pub(super) struct Call<Fut, F: Fallback<Req, Res>, C, Req, Res, Err> {
+pub(super) struct Call<S: Service<Req>, F: Fallback<Req, S::Response>, C, Req> {
     #[pin]
     #[allow(clippy::type_complexity)] // it is named once
-    state: State<Fut, C, F::Kept, F::Refused, F::Failed<Result<Res, Err>>>,
+    state: State<S, F, C, Req, S::Future, F::Kept, F::Refused, F::Failed<Result<S::Response, S::Error>>>,
 }
 
 #[pin_project(project = StateProj)]
-enum State<Fut, C, Kept, Refused, Failed> {
+enum State<S, F, C, Req, Fut, Kept, Refused, Failed> {
+    /// Boxed: it is rare, and would make every future larger.
+    Waiting(Box<Waiting<S, F, C, Req>>),
     Calling {
         #[pin]
         future: Fut,
         held: Option<(Permit, Kept, C)>,
+        context: Option<CallContext>,
     },
     Refused {
         #[pin]
@@ -50,37 +63,82 @@ enum State<Fut, C, Kept, Refused, Failed> {
     Done,
 }
 
-impl<Fut, F, C, Req, Res, Err> Call<Fut, F, C, Req, Res, Err>
+impl<S, F, C, Req> Call<S, F, C, Req>
 where
-    F: Fallback<Req, Res>,
+    S: Service<Req>,
+    F: Fallback<Req, S::Response>,
 {
-    pub(super) fn calling(future: Fut, permit: Permit, kept: F::Kept, classifier: C) -> Self {
-        Self { state: State::Calling { future, held: Some((permit, kept, classifier)) } }
+    pub(super) fn waiting(admission: Admission, held: (S, F, C, Req), context: Option<CallContext>) -> Self {
+        Self { state: State::Waiting(Box::new(Waiting { admission, held: Some(held), context })) }
     }
 
-    pub(super) fn refused(fallback: F::Refused, refusal: Refusal, place: FallbackPlace) -> Self {
-        Self { state: State::Refused { fallback, refusal: Some(refusal), place } }
+    #[inline]
+    pub(super) fn calling(
+        future: S::Future,
+        permit: Permit,
+        kept: F::Kept,
+        classifier: C,
+        context: Option<CallContext>,
+    ) -> Self {
+        Self { state: State::Calling { future, held: Some((permit, kept, classifier)), context } }
     }
 
-    pub(super) fn rejected(rejection: Rejection) -> Self {
-        Self { state: State::Rejected(rejection) }
+    /// Asks the fallback, if there is one that has a place.
+    #[cold]
+    pub(super) fn refused(refusal: Refusal, fallback: &F, request: Req) -> Self {
+        let core = refusal.core();
+        if F::ON_REFUSAL
+            && let Some(place) = core.fallback_place(F::WAITS)
+        {
+            let rejection = refusal.rejection();
+            let fallback = fallback.refused(request, rejection);
+            return Self { state: State::Refused { fallback, refusal: Some(refusal), place } };
+        }
+        Self { state: State::Rejected(refusal.reject()) }
     }
 }
 
-impl<Fut, F, C, Req, Res, Err> Future for Call<Fut, F, C, Req, Res, Err>
+impl<S, F, C, Req> Future for Call<S, F, C, Req>
 where
-    Fut: Future<Output = Result<Res, Err>>,
-    F: Fallback<Req, Res>,
-    C: Classify<Res, Err>,
+    S: Service<Req>,
+    F: Fallback<Req, S::Response>,
+    C: Classify<S::Response, S::Error>,
 {
-    type Output = Ended<Res, Err>;
+    type Output = Ended<S::Response, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProj::Calling { future, held } => {
-                    let result = ready!(poll_counted(held, || future.poll(cx)));
+                StateProj::Waiting(waiting) => {
+                    let Waiting { admission, held, context } = &mut **waiting;
+                    let admitted = ready!(admission.poll(cx));
+                    let Some((mut service, fallback, classifier, request)) = held.take() else {
+                        return Poll::Pending; // polled after a panic
+                    };
+                    let next = match admitted {
+                        Ok(permit) => {
+                            let kept = fallback.keep(&request);
+                            let call = || service.call(request);
+                            let future = match *context {
+                                Some(context) => context.sync_scope(call),
+                                None => call(),
+                            };
+                            Self::calling(future, permit, kept, classifier, *context)
+                        }
+                        Err(rejection) => {
+                            let refusal = admission.core.refuse(admission.started, rejection, &admission.context);
+                            Self::refused(refusal, &fallback, request)
+                        }
+                    };
+                    state.set(next.state);
+                }
+                StateProj::Calling { future, held, context } => {
+                    let poll = || match *context {
+                        Some(context) => context.sync_scope(|| future.poll(cx)),
+                        None => future.poll(cx),
+                    };
+                    let result = ready!(poll_counted(held, poll));
                     let Some((permit, kept, classifier)) = held.take() else {
                         // It panicked, was counted as that, and was polled again all the same.
                         return Poll::Ready(Ended::Counted(result));
@@ -92,7 +150,7 @@ where
                         }
                     } else if F::ON_FAILURE
                         && permit.core().is_bad(outcome)
-                        && let Some(place) = permit.core().fallback_place()
+                        && let Some(place) = permit.core().fallback_place(F::WAITS)
                     {
                         let failure = Rejection::new(permit.core().name, Reason::Failed, Rejection::NEVER);
                         let call = permit.fail_over(outcome);
@@ -109,7 +167,7 @@ where
                     state.set(State::Done);
                     return match (answer, refusal) {
                         (Some(response), refusal) => {
-                            refusal.into_iter().for_each(Refusal::degraded);
+                            refusal.into_iter().for_each(|refusal| refusal.degraded(F::WAITS));
                             Poll::Ready(Ended::Counted(Ok(response)))
                         }
                         (None, Some(refusal)) => Poll::Ready(Ended::Rejected(refusal.reject())),

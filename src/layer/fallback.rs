@@ -20,6 +20,8 @@ pub trait Fallback<Req, Res>: sealed::Sealed {
     const ON_REFUSAL: bool;
     /// Whether it may answer a call that failed.
     const ON_FAILURE: bool;
+    /// Whether its answers may be waited for. Those that are there at once are never under way.
+    const WAITS: bool;
     /// What it keeps of a request while the call is under way.
     type Kept;
     /// Its answer to a refused call, if it has one.
@@ -54,6 +56,7 @@ impl sealed::Sealed for () {}
 impl<Req, Res> Fallback<Req, Res> for () {
     const ON_REFUSAL: bool = false;
     const ON_FAILURE: bool = false;
+    const WAITS: bool = false;
     type Kept = ();
     type Refused = Pending<Option<Res>>;
     type Failed<T> = Pending<Result<Res, T>>;
@@ -92,6 +95,7 @@ where
 {
     const ON_REFUSAL: bool = true;
     const ON_FAILURE: bool = false;
+    const WAITS: bool = true;
     type Kept = ();
     type Refused = Unanswered<Fut>;
     type Failed<T> = Pending<Result<Res, T>>;
@@ -139,6 +143,7 @@ impl<V> sealed::Sealed for FallbackValue<V> {}
 impl<Req, V: Clone> Fallback<Req, V> for FallbackValue<V> {
     const ON_REFUSAL: bool = true;
     const ON_FAILURE: bool = false;
+    const WAITS: bool = false;
     type Kept = ();
     type Refused = Ready<Option<V>>;
     type Failed<T> = Pending<Result<V, T>>;

@@ -16,12 +16,11 @@ use tower_service::Service;
 #[must_use = "futures do nothing unless polled"]
 pub struct GuardFuture<S: Service<Req>, F: Fallback<Req, S::Response>, C, Req> {
     #[pin]
-    #[allow(clippy::type_complexity)] // it is named once
-    call: Call<S::Future, F, C, Req, S::Response, S::Error>,
+    call: Call<S, F, C, Req>,
 }
 
 impl<S: Service<Req>, F: Fallback<Req, S::Response>, C, Req> GuardFuture<S, F, C, Req> {
-    pub(super) fn new(call: Call<S::Future, F, C, Req, S::Response, S::Error>) -> Self {
+    pub(super) fn new(call: Call<S, F, C, Req>) -> Self {
         Self { call }
     }
 }

@@ -1,34 +1,38 @@
 //! What every face of a guard has inside: the service, the guard, and whether the service was readied.
 
 use super::call::Call;
+use super::context::ReadContext;
 use super::fallback::Fallback;
 use crate::breaker::Wait;
-use crate::guard::{Guard, Refusal};
+use crate::guard::{Entered, Guard, Permit};
 use crate::outcome::Classify;
+use crate::shed::CallContext;
 use std::task::{Context, Poll};
 use tower_service::Service;
 
 /// A service behind a guard. Clones are independent: a clone is not ready.
-pub(super) struct Guarded<S, F, C> {
+pub(super) struct Guarded<S, F, C, P> {
     pub(super) inner: S,
     pub(super) guard: Guard,
     fallback: F,
     classifier: C,
+    context: P,
     /// Whether `inner` has been readied and not called since.
     ready: bool,
     /// Registered with the breaker while `inner` is not ready.
     wait: Option<Wait>,
 }
 
-impl<S: Clone, F: Clone, C: Clone> Clone for Guarded<S, F, C> {
+impl<S: Clone, F: Clone, C: Clone, P: Clone> Clone for Guarded<S, F, C, P> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), self.guard, self.fallback.clone(), self.classifier.clone())
+        let Self { inner, guard, fallback, classifier, context, .. } = self;
+        Self::new(inner.clone(), *guard, fallback.clone(), classifier.clone(), context.clone())
     }
 }
 
-impl<S, F, C> Guarded<S, F, C> {
-    pub(super) fn new(inner: S, guard: Guard, fallback: F, classifier: C) -> Self {
-        Self { inner, guard, fallback, classifier, ready: false, wait: None }
+impl<S, F, C, P> Guarded<S, F, C, P> {
+    pub(super) fn new(inner: S, guard: Guard, fallback: F, classifier: C, context: P) -> Self {
+        Self { inner, guard, fallback, classifier, context, ready: false, wait: None }
     }
 
     /// Ready if `inner` is, and also while the breaker would refuse anyway.
@@ -64,38 +68,67 @@ impl<S, F, C> Guarded<S, F, C> {
     }
 
     /// Admission happens here, not in `poll_ready`: a server asks for readiness before there is a request.
-    pub(super) fn call<Req>(&mut self, request: Req) -> Call<S::Future, F, C, Req, S::Response, S::Error>
+    pub(super) fn call<Req>(&mut self, request: Req) -> Call<S, F, C, Req>
     where
-        S: Service<Req>,
-        F: Fallback<Req, S::Response>,
+        S: Service<Req> + Clone,
+        F: Fallback<Req, S::Response> + Clone,
         C: Classify<S::Response, S::Error> + Clone,
+        P: ReadContext<Req>,
     {
         if !self.ready {
-            return self.refuse(self.guard.core.refuse_unready(), request);
+            return Call::refused(self.guard.core.refuse_unready(), &self.fallback, request);
         }
-        match self.guard.core.admit_or_fall_back() {
-            Ok(permit) => {
-                self.ready = false;
-                let classifier = self.classifier.clone();
-                let kept = self.fallback.keep(&request);
-                Call::calling(self.inner.call(request), permit, kept, classifier)
-            }
-            Err(refusal) => self.refuse(refusal, request),
+        match self.context.read(&request) {
+            None => match self.guard.core.admit_at_once() {
+                Some(permit) => self.calling(permit, request, None),
+                None => self.enter(request, None),
+            },
+            context => self.enter(request, context),
         }
     }
 
-    #[cold]
-    fn refuse<Req>(&self, refusal: Refusal, request: Req) -> Call<S::Future, F, C, Req, S::Response, S::Error>
+    #[inline(always)] // see `GuardCore::admit`
+    fn calling<Req>(&mut self, permit: Permit, request: Req, context: Option<CallContext>) -> Call<S, F, C, Req>
     where
         S: Service<Req>,
         F: Fallback<Req, S::Response>,
+        C: Clone,
     {
-        if F::ON_REFUSAL
-            && let Some(place) = self.guard.core.fallback_place()
-        {
-            let rejection = refusal.rejection();
-            return Call::refused(self.fallback.refused(request, rejection), refusal, place);
+        self.ready = false;
+        let classifier = self.classifier.clone();
+        let kept = self.fallback.keep(&request);
+        let future = match context {
+            Some(context) => context.sync_scope(|| self.inner.call(request)),
+            None => self.inner.call(request),
+        };
+        Call::calling(future, permit, kept, classifier, context)
+    }
+
+    #[cold]
+    fn enter<Req>(&mut self, request: Req, context: Option<CallContext>) -> Call<S, F, C, Req>
+    where
+        S: Service<Req> + Clone,
+        F: Fallback<Req, S::Response> + Clone,
+        C: Clone,
+    {
+        let core = self.guard.core;
+        // Nobody outlives whom it works for.
+        let outer = CallContext::current().due();
+        let context = context.map(|context| context.seen_at(core.now()).under(outer));
+        match core.enter(context.unwrap_or_default()) {
+            Entered::In(permit) => self.calling(permit, request, context),
+            Entered::Waits(admission) => {
+                // The one that was readied is the one that will be called.
+                let unready = self.inner.clone();
+                let readied = std::mem::replace(&mut self.inner, unready);
+                self.ready = false;
+                let held = (readied, self.fallback.clone(), self.classifier.clone(), request);
+                Call::waiting(admission, held, context)
+            }
+            Entered::Refused(started, rejection) => {
+                let refusal = core.refuse(started, rejection, &context.unwrap_or_default());
+                Call::refused(refusal, &self.fallback, request)
+            }
         }
-        Call::rejected(refusal.reject())
     }
 }

@@ -63,6 +63,7 @@ where
 {
     const ON_REFUSAL: bool = true;
     const ON_FAILURE: bool = true;
+    const WAITS: bool = true;
     type Kept = (H, Req);
     type Refused = <FallbackWith<H> as Fallback<Req, Res>>::Refused;
     type Failed<T> = StandIn<Fut, T>;
@@ -85,6 +86,7 @@ where
 impl<Req, V: Clone> Fallback<Req, V> for OnFailure<FallbackValue<V>> {
     const ON_REFUSAL: bool = true;
     const ON_FAILURE: bool = true;
+    const WAITS: bool = false;
     type Kept = Arc<V>;
     type Refused = Ready<Option<V>>;
     type Failed<T> = Ready<Result<V, T>>;
@@ -112,6 +114,7 @@ where
 {
     const ON_REFUSAL: bool = true;
     const ON_FAILURE: bool = true;
+    const WAITS: bool = false;
     type Kept = <StaleAnswers<KeyOf, K, Res> as Fallback<Req, Res>>::Kept;
     type Refused = Ready<Option<Res>>;
     type Failed<T> = Ready<Result<Res, T>>;

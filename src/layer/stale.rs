@@ -143,6 +143,7 @@ where
 {
     const ON_REFUSAL: bool = true;
     const ON_FAILURE: bool = false;
+    const WAITS: bool = false;
     type Kept = (Arc<Answers<K, Res>>, K);
     type Refused = Ready<Option<Res>>;
     type Failed<T> = Pending<Result<Res, T>>;

@@ -8,6 +8,7 @@ use std::future::{pending, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Mutex;
 use std::time::Duration;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -305,6 +306,47 @@ fn fallbacks_under_way_are_capped() {
     assert!(matches!(polled, std::task::Poll::Ready(Err(GuardError::Inner("no")))));
     drop((failed, refused));
     assert_eq!(ended(layer.guard()), [("failure", 1), ("abandoned", 3), ("rejected", 1)]);
+}
+
+#[test]
+fn a_place_is_free_wherever_it_was_given_back_and_none_is_there_twice() {
+    const PLACES: u32 = 3;
+    let rig = Rig::new();
+    let handler = |(): (), _: Rejection| pending::<Result<(), ()>>();
+    let layer = rig.guard().max_concurrent_fallbacks(PLACES).fallback(handler).layer().unwrap();
+    layer.guard().force_open();
+    let service = layer.layer(service_fn(|(): ()| ready(Ok::<_, Infallible>(()))));
+    let call = || {
+        let mut answer = Box::pin(service.clone().oneshot(()));
+        let waits = Task::default().poll(answer.as_mut()).is_pending();
+        waits.then_some(answer)
+    };
+    let waiting = Mutex::new(Vec::new());
+    // Threads that only take and threads that only give back, each with counters of its own.
+    for round in 0..50 {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| waiting.lock().unwrap().extend(call()));
+            }
+        });
+        assert_eq!(waiting.lock().unwrap().len(), PLACES as usize, "round {round}");
+        std::thread::scope(|scope| {
+            for _ in 0..PLACES {
+                scope.spawn(|| drop(waiting.lock().unwrap().pop()));
+            }
+        });
+    }
+}
+
+#[test]
+fn an_answer_that_is_there_at_once_needs_no_place() {
+    let rig = Rig::new();
+    let layer =
+        rig.guard().max_concurrent_fallbacks(0).fallback_value("unknown".to_owned()).also_on_failure().layer().unwrap();
+    assert_eq!(ask(&layer, Err("no")).unwrap(), "unknown");
+    layer.guard().force_open();
+    assert_eq!(ask(&layer, ok("paid")).unwrap(), "unknown");
+    assert_eq!(ended(layer.guard()), [("degraded", 2)]);
 }
 
 #[test]
