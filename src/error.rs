@@ -18,6 +18,8 @@ enum Kind {
     Duplicate,
     Unreachable,
     TooFine,
+    Unreadable,
+    Fixed,
 }
 
 impl Error {
@@ -41,6 +43,23 @@ impl Error {
         Self { kind: Kind::TooFine, message: message.into() }
     }
 
+    /// A file that is no file of declarations.
+    #[cfg(feature = "artifacts")]
+    pub(crate) fn unreadable(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Unreadable, message: message.into() }
+    }
+
+    /// A change that a running process cannot make.
+    pub(crate) fn fixed(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Fixed, message: message.into() }
+    }
+
+    /// The same, with where it was found in front.
+    #[cfg(feature = "artifacts")]
+    pub(crate) fn at(self, place: &str) -> Self {
+        Self { message: format!("{place}: {}", self.message), ..self }
+    }
+
     /// Whether a value was out of its allowed range.
     pub fn is_invalid(&self) -> bool {
         self.kind == Kind::Invalid
@@ -59,6 +78,16 @@ impl Error {
     /// Whether a window was shorter than the finest step that is remembered or scraped.
     pub fn is_too_fine(&self) -> bool {
         self.kind == Kind::TooFine
+    }
+
+    /// Whether a file could not be read, or was no file of declarations.
+    pub fn is_unreadable(&self) -> bool {
+        self.kind == Kind::Unreadable
+    }
+
+    /// Whether a declaration was to be changed while it runs in a way that takes a restart.
+    pub fn needs_restart(&self) -> bool {
+        self.kind == Kind::Fixed
     }
 }
 

@@ -64,6 +64,18 @@ pub enum EventKind {
         /// How many it forgot since it last told.
         keys: u64,
     },
+    /// An SLO was declared anew while it runs, or declared by a file.
+    Reloaded {
+        /// The SLO.
+        slo: &'static str,
+        /// What changed.
+        what: String,
+    },
+    /// Declarations were to be reloaded, and were refused: nothing changed.
+    ReloadRefused {
+        /// Why.
+        why: String,
+    },
     /// Somebody took a decision out of the library's hands, or gave it back.
     Operator {
         /// What was done to what.
@@ -85,6 +97,8 @@ impl fmt::Display for EventKind {
             Self::Alert { slo, objective, severity, state, why, .. } => {
                 write!(f, "alert {severity} {slo}/{objective} {state}: {why}")
             }
+            Self::Reloaded { slo, what } => write!(f, "SLO {slo} reloaded: {what}"),
+            Self::ReloadRefused { why } => write!(f, "reload refused, nothing changed: {why}"),
             Self::Operator { what } => write!(f, "operator: {what}"),
         }
     }

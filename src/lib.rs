@@ -200,8 +200,10 @@ pub use guard::{Acquire, Guard, GuardBuilder, GuardError, Key, KeyedGuard, Permi
 #[cfg(feature = "tower")]
 pub use layer::*;
 pub use outcome::*;
-pub use registry::{ObjectiveHandle, Plimsoll, SloHandle};
+pub use registry::{Change, ObjectiveHandle, Plimsoll, SloHandle};
 pub use shed::{CallContext, Priority, Shed};
+#[cfg(feature = "artifacts")]
+pub use slo::file;
 pub use slo::{AlertWindow, BudgetPolicy, Objective, Period, Severity, Slo, Target, formulas};
 pub use time::{Clock, ManualClock, Timestamp};
 pub use window::{Latency, Reading, Window};

@@ -1,5 +1,7 @@
 //! `Plimsoll`: joins the declared SLOs to their meters, guards and events.
 
+mod reload;
+
 use crate::alert::AlertStatus;
 use crate::budget::{Budget, BurnRate, InsufficientData};
 use crate::error::Error;
@@ -14,6 +16,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use reload::Change;
+
 /// The registry: owns the clock, the SLOs, their guards and the events. Clones are the same registry.
 ///
 /// One per process is enough; tests make as many as they like.
@@ -25,6 +29,8 @@ pub struct Plimsoll {
 struct Inner {
     hub: Arc<Hub>,
     slos: Mutex<Vec<SloHandle>>,
+    #[cfg(feature = "artifacts")]
+    watched: Mutex<Vec<reload::Watch>>,
     #[cfg(feature = "metrics")]
     kept: Mutex<Vec<Arc<dyn std::any::Any + Send + Sync>>>,
 }
@@ -42,6 +48,8 @@ impl Plimsoll {
             inner: Arc::new(Inner {
                 hub,
                 slos: Mutex::default(),
+                #[cfg(feature = "artifacts")]
+                watched: Mutex::default(),
                 #[cfg(feature = "metrics")]
                 kept: Mutex::default(),
             }),
@@ -64,9 +72,13 @@ impl Plimsoll {
                 slo.name()
             )));
         }
+        Ok(self.add(&mut slos, slo))
+    }
+
+    fn add(&self, slos: &mut Vec<SloHandle>, slo: Slo) -> SloHandle {
         let handle = SloHandle { meter: Box::leak(Box::new(Meter::new(slo, Arc::clone(&self.inner.hub)))) };
         slos.push(handle);
-        Ok(handle)
+        handle
     }
 
     /// A declared SLO by its name.
@@ -103,7 +115,7 @@ impl Plimsoll {
     /// Does what time alone does: rolls windows, judges alerts, ends ramps.
     ///
     /// Requests do this as they come, and so does every reading; call it from a timer, about once a second, if alerts
-    /// must be noticed while there is neither.
+    /// must be noticed while there is neither. Files that are watched are looked at here, and nowhere else.
     pub fn tick(&self) {
         let now = self.inner.hub.clock.now();
         for slo in self.slos() {
@@ -115,6 +127,8 @@ impl Plimsoll {
         for keyed in self.keyed_guards() {
             keyed.tick(now);
         }
+        #[cfg(feature = "artifacts")]
+        self.look_at_files(now);
     }
 
     /// Every guard per key, in the order in which they were made.
@@ -164,9 +178,9 @@ impl SloHandle {
         self.meter.name
     }
 
-    /// What was declared.
+    /// What is declared: what was, unless it was [reloaded](Plimsoll::reload).
     pub fn declaration(&self) -> &'static Slo {
-        &self.meter.slo
+        self.meter.slo()
     }
 
     /// Begins a guard whose calls count towards this SLO.
@@ -177,7 +191,7 @@ impl SloHandle {
     /// Its objectives.
     pub fn objectives(&self) -> impl ExactSizeIterator<Item = ObjectiveHandle> + use<> {
         let meter = self.meter;
-        (0..meter.slo.objectives().len()).map(move |index| ObjectiveHandle { meter, index })
+        (0..meter.slo().objectives().len()).map(move |index| ObjectiveHandle { meter, index })
     }
 
     /// An objective by its name.
@@ -265,12 +279,12 @@ pub struct ObjectiveHandle {
 impl ObjectiveHandle {
     /// Its name.
     pub fn name(&self) -> &'static str {
-        self.meter.slo.objectives()[self.index].name()
+        self.meter.slo().objectives()[self.index].name()
     }
 
     /// What was promised.
     pub fn target(&self) -> Target {
-        self.meter.slo.objectives()[self.index].target()
+        self.meter.slo().objectives()[self.index].target()
     }
 
     /// What was counted over `window`: events, or slices of time if it is judged by those.

@@ -94,6 +94,30 @@ impl Alerts {
         edges
     }
 
+    /// Takes the alerts of `slo` in place of its own: those that stay keep their state, and those that go end here.
+    pub(crate) fn redeclare(&mut self, slo: &Slo, now: Timestamp) -> Vec<Edge> {
+        let before = std::mem::replace(self, Self::new(slo));
+        let mut edges = Vec::new();
+        for gone in before.pairs {
+            let same = |pair: &&mut Pair| {
+                let key = |status: &AlertStatus| (status.objective, status.severity, status.long, status.short);
+                key(&pair.status) == key(&gone.status)
+            };
+            if let Some(stays) = self.pairs.iter_mut().find(same) {
+                stays.status.state = gone.status.state;
+                continue;
+            }
+            let (transition, since) = match gone.status.state {
+                AlertState::Inactive => continue,
+                AlertState::Pending { since } => (Transition::Withdrawn, since),
+                AlertState::Firing { since } => (Transition::Resolved, since),
+            };
+            let alert = AlertStatus { state: AlertState::Inactive, ..gone.status };
+            edges.push(Edge { transition, at: now, after: now.since(since), alert });
+        }
+        edges
+    }
+
     /// Every alert as of the last evaluation.
     pub fn status(&self) -> impl ExactSizeIterator<Item = &AlertStatus> {
         self.pairs.iter().map(|pair| &pair.status)

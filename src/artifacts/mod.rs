@@ -2,6 +2,8 @@
 //!
 //! Nothing here sees run-time state, so a kit can be written by a test, a build script or a program of its own.
 
+pub mod openslo;
+
 use crate::error::Error;
 use crate::slo::Slo;
 
@@ -45,6 +47,8 @@ impl Kit {
 
     /// All files, in the order of their paths.
     pub fn files(&self) -> Vec<Artifact> {
-        Vec::new()
+        let mut files = openslo::files(self);
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        files
     }
 }

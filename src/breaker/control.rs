@@ -8,15 +8,36 @@ use crate::record::{Lane, Mapping, Recorder};
 use crate::slo::Target;
 use crate::time::Timestamp;
 use crate::window::Ring;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Counters before the objectives': good, bad, slow.
 const FIXED: usize = 3;
 
+/// A target that may be declared anew while breakers and limiters watch it.
+#[derive(Clone, Debug)]
+pub(crate) struct LiveTarget(Arc<AtomicU64>);
+
+impl LiveTarget {
+    pub(crate) fn new(target: Target) -> Self {
+        Self(Arc::new(AtomicU64::new(target.budget_parts())))
+    }
+
+    pub(crate) fn get(&self) -> Target {
+        // Relaxed: a number by itself, and a judgement by the one before it is as good.
+        Target::leaving(self.0.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set(&self, target: Target) {
+        self.0.store(target.budget_parts(), Ordering::Relaxed);
+    }
+}
+
 /// An objective, as the breaker's burn trip sees it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Watched {
-    pub(crate) target: Target,
+    pub(crate) target: LiveTarget,
     /// Judged with the breaker's accounting.
     pub(crate) lane: Lane,
 }
@@ -28,7 +49,7 @@ pub(super) struct Control {
     pub(super) transitions: [[u64; State::ALL.len()]; State::ALL.len()],
     trips: Trips,
     burn_windows: (Duration, Duration),
-    targets: Vec<Target>,
+    targets: Vec<LiveTarget>,
     mappings: Vec<Mapping>,
     slow: Mapping,
     ring: Ring,
@@ -74,7 +95,7 @@ impl Control {
             transitions: Default::default(),
             trips,
             burn_windows: config.burn_windows,
-            targets: watched.iter().map(|watched| watched.target).collect(),
+            targets: watched.iter().map(|watched| watched.target.clone()).collect(),
             mappings: lanes.map(|lane| recorder.mapping(&lane)).collect(),
             slow: recorder.mapping(&Lane { accounting: slow, threshold: None, patience: None, of_successes: false }),
             ring: Ring::new(width, step, config.window.max(long), now),
@@ -154,7 +175,7 @@ impl Control {
         for objective in 0..self.targets.len() {
             let both = [self.burn_windows.0, self.burn_windows.1].map(|window| {
                 let (seen, then) = (self.tally(objective, window, now), self.tally(objective, window, then));
-                self.trips.burn_slack(self.targets[objective], seen.bad, then.valid())
+                self.trips.burn_slack(self.targets[objective].get(), seen.bad, then.valid())
             });
             slack = slack.min(both[0].max(both[1]));
         }
@@ -177,7 +198,7 @@ impl Control {
         (0..self.targets.len()).find_map(|objective| {
             let long = self.tally(objective, long, now);
             let short = self.tally(objective, short, now);
-            self.trips.judge_burn(self.targets[objective], long, short)
+            self.trips.judge_burn(self.targets[objective].get(), long, short)
         })
     }
 

@@ -13,7 +13,7 @@ mod trip;
 mod wait;
 
 pub use config::Breaker;
-pub(crate) use control::{Watched, bytes_beside};
+pub(crate) use control::{LiveTarget, Watched, bytes_beside};
 pub use core::State;
 pub(crate) use core::{Mode, Ticket, Transition};
 pub(crate) use gate::{Gate, Report};

@@ -7,7 +7,7 @@ use crate::guard::{Guard, KeyedShown, Meter, SheddingShown};
 use crate::outcome::{Outcome, Tally};
 use crate::record::{NOTES, Recorder};
 use crate::registry::Plimsoll;
-use crate::slo::Objective;
+use crate::slo::{Objective, Slo};
 use crate::time::{Timestamp, nanos};
 use crate::window::Window;
 
@@ -15,12 +15,15 @@ use crate::window::Window;
 #[derive(Debug, Default)]
 pub(super) struct Catalogue {
     pub(super) slos: Vec<SloSeries>,
+    /// How often an SLO was found to be declared anew.
+    revision: u64,
 }
 
-/// What does not change about one SLO.
+/// What does not change about one SLO, unless it is declared anew.
 #[derive(Debug)]
 pub(super) struct SloSeries {
     pub(super) meter: &'static Meter,
+    slo: &'static Slo,
     pub(super) ladder: Ladder,
     pub(super) first_ladder: Ladder,
     pub(super) targets: Vec<String>,
@@ -40,6 +43,7 @@ pub(super) struct Shown<'a> {
     pub(super) slos: Vec<SloShown<'a>>,
     pub(super) guards: Vec<GuardShown>,
     pub(super) keyed: Vec<KeyedShown>,
+    revision: u64,
 }
 
 /// One SLO at one moment.
@@ -85,6 +89,7 @@ pub(super) struct Extent {
     guards: usize,
     keyed: usize,
     first_bytes: usize,
+    revision: u64,
 }
 
 impl Catalogue {
@@ -94,11 +99,18 @@ impl Catalogue {
         let now = plimsoll.clock().now();
         let (slos, guards) = (plimsoll.slos(), plimsoll.guards());
         self.slos.extend(slos.iter().skip(self.slos.len()).map(|slo| SloSeries::new(slo.meter)));
+        for series in self.slos.iter_mut().filter(|series| !std::ptr::eq(series.slo, series.meter.slo())) {
+            // How recorders lie on its ladder stays: thresholds never change.
+            let (placements, first_placement) = (std::mem::take(&mut series.placements), series.first_placement.take());
+            *series = SloSeries { placements, first_placement, ..SloSeries::new(series.meter) };
+            self.revision += 1;
+        }
         let read = |series| SloShown::read(series, &guards, now);
         Shown {
             slos: self.slos.iter_mut().map(read).collect(),
             guards: guards.iter().map(GuardShown::read).collect(),
             keyed: plimsoll.keyed_guards().into_iter().map(|keyed| keyed.show()).collect(),
+            revision: self.revision,
         }
     }
 }
@@ -106,13 +118,14 @@ impl Catalogue {
 impl Shown<'_> {
     pub(super) fn extent(&self) -> Extent {
         let first_bytes = self.slos.iter().filter(|slo| slo.first_bytes.is_some()).count();
-        Extent { slos: self.slos.len(), guards: self.guards.len(), keyed: self.keyed.len(), first_bytes }
+        let (slos, guards, keyed) = (self.slos.len(), self.guards.len(), self.keyed.len());
+        Extent { slos, guards, keyed, first_bytes, revision: self.revision }
     }
 }
 
 impl SloSeries {
     fn new(meter: &'static Meter) -> Self {
-        let slo = &meter.slo;
+        let slo = meter.slo();
         let mut windows: Vec<Window> =
             slo.alert_windows().iter().flat_map(|alert| [alert.short(), alert.long()]).map(Window::of).collect();
         windows.sort_unstable();
@@ -121,6 +134,7 @@ impl SloSeries {
         Self {
             recent: recent.and_then(|recent| windows.iter().position(|window| *window == recent)),
             meter,
+            slo,
             ladder: Ladder::new(thresholds(meter).collect()),
             first_ladder: Ladder::new(Vec::new()),
             targets: slo.objectives().iter().map(|objective| objective.target().as_percent().to_string()).collect(),
@@ -135,14 +149,14 @@ impl SloSeries {
 
 /// An SLO's latency thresholds in nanoseconds.
 pub(super) fn thresholds(meter: &Meter) -> impl Iterator<Item = u64> {
-    meter.slo.objectives().iter().filter_map(Objective::threshold).map(nanos)
+    meter.slo().objectives().iter().filter_map(Objective::threshold).map(nanos)
 }
 
 impl<'a> SloShown<'a> {
     fn read(series: &'a mut SloSeries, guards: &[Guard], now: Timestamp) -> Self {
         let meter = series.meter;
         let mut outcomes = [0_u64; Outcome::COUNT];
-        let mut tallies = vec![Tally::default(); meter.slo.objectives().len()];
+        let mut tallies = vec![Tally::default(); series.slo.objectives().len()];
         let mut durations = series.ladder.empty();
         let mut index = 0;
         meter.each_source(|recorder, mappings| {
@@ -181,7 +195,7 @@ impl SloSeries {
     }
 
     fn objectives(&self, tallies: &[Tally], now: Timestamp) -> Vec<ObjectiveShown> {
-        let (slo, period) = (&self.meter.slo, self.meter.period());
+        let (slo, period) = (self.slo, self.meter.period());
         let windows = || self.windows.iter().map(|(window, _)| *window).chain([period]);
         let wanted = (0..tallies.len()).flat_map(|objective| windows().map(move |window| (objective, window)));
         let readings = self.meter.readings(wanted, now);

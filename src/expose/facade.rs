@@ -61,7 +61,12 @@ impl Facade {
         }
         if shown.extent() != self.extent {
             self.extent = shown.extent();
-            self.handles.clear();
+            // A facade cannot take a series back: what is no longer declared shall not stand as it was.
+            for handle in self.handles.drain(..) {
+                if let Handle::Gauge(gauge) = handle {
+                    gauge.set(0.0);
+                }
+            }
         }
         walk(shown, &mut Publisher { facade: self, recorder, family: ALL[0], next: 0 });
     }

@@ -51,7 +51,7 @@ static BUDGET_REMAINING: Family = family(
 static INFO: Family = family(
     names::INFO,
     Kind::Gauge,
-    "What is declared: the target in percent, the period, and a fingerprint of the whole declaration. Always 1.",
+    "What is declared: the target in percent, the period, and a fingerprint of the whole declaration: 1, or 0 if that was before.",
 );
 static BREAKER_STATE: Family =
     family(names::BREAKER_STATE, Kind::Gauge, "1 for the state that the breaker is in, 0 for all others.");

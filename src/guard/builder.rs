@@ -105,7 +105,7 @@ impl<F> GuardBuilder<F> {
         }
         if let Some(breaker) = &self.breaker {
             breaker.validate(&name)?;
-            let by_event = self.meter.slo.objectives().iter().filter(|objective| objective.slices().is_none());
+            let by_event = self.meter.slo().objectives().iter().filter(|objective| objective.slices().is_none());
             breaker.validate_burn(&name, by_event.map(|objective| objective.target()))?;
         }
         if let Some(shed) = &self.shed {
@@ -138,6 +138,9 @@ impl<F> GuardBuilder<F> {
                 meter.hub.events.emit(now, EventKind::Breaker { guard: name, key: None, from, to, why });
             };
             let report = Box::new(report);
+            if let Some(breaker) = &breaker {
+                meter.watched_by(name, breaker);
+            }
             let gate = breaker.as_ref().map(|breaker| gate(name, breaker, has_fallback, meter, recorder, report));
             let places = if has_fallback { fallback_limit } else { 0 };
             let shedding = shed.as_ref().map(|shed| Shedding::new(shed, meter, recorder, meter.hub.clock.now()));

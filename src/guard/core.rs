@@ -249,7 +249,7 @@ impl GuardCore {
     /// Gives back a call's place, and lets the limiter learn from it.
     #[cold]
     fn leave(&self, shedding: &Shedding, place: Place, row: Row, latency: u64, now: Timestamp) {
-        let good = self.meter.slo.sli_accounting().verdict_of(row, false) == Verdict::Good;
+        let good = self.meter.accounting.verdict_of(row, false) == Verdict::Good;
         let inside = latency.saturating_sub(place.waited());
         shedding.limiter.leave(place.level(), inside, good, || self.recorder.in_flight(), now);
     }
@@ -370,6 +370,6 @@ impl GuardCore {
     /// Whether an outcome is good to the SLI, in time or late.
     #[cfg(feature = "tower")]
     pub(crate) fn is_bad(&self, outcome: Outcome) -> bool {
-        self.meter.slo.sli_accounting().verdict(outcome, false) == Verdict::Bad
+        self.meter.accounting.verdict(outcome, false) == Verdict::Bad
     }
 }

@@ -2,8 +2,9 @@
 
 use super::hub::Hub;
 use crate::alert::{AlertStatus, Alerts, Edge};
-use crate::breaker::Watched;
+use crate::breaker::{Breaker, LiveTarget, Watched};
 use crate::budget::{self, Budget, BurnRate, InsufficientData};
+use crate::error::Error;
 use crate::events::EventKind;
 use crate::outcome::{Accounting, Outcome, Tally};
 #[cfg(feature = "metrics")]
@@ -12,7 +13,7 @@ use crate::record::{Lane, Recorder};
 use crate::slo::{Objective, Period, Slo};
 use crate::time::Timestamp;
 use crate::window::{Column, History, Latency, Reading, Window};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -20,7 +21,15 @@ use std::time::Duration;
 /// An SLO being measured. It lives as long as the process, so that a call needs no reference count to reach it.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    pub(crate) slo: Slo,
+    /// Leaked: what it was handed out as must not change under anybody's hands. Each reload that changes it leaks one.
+    slo: RwLock<&'static Slo>,
+    /// What it was when its memory was laid out.
+    first: &'static Slo,
+    /// The same, one by one, where breakers watch them.
+    targets: Vec<LiveTarget>,
+    /// What may not become unable to trip.
+    breakers: Mutex<Vec<(&'static str, Breaker)>>,
+    pub(crate) accounting: Accounting,
     pub(crate) name: &'static str,
     pub(crate) hub: Arc<Hub>,
     history: History,
@@ -34,8 +43,9 @@ pub(crate) struct Meter {
 impl Meter {
     pub(crate) fn new(slo: Slo, hub: Arc<Hub>) -> Self {
         let now = hub.clock.now();
+        let slo: &'static Slo = Box::leak(Box::new(slo));
         let columns = slo.objectives().iter().map(|objective| Column {
-            lane: lane(&slo, objective, slo.sli_accounting()),
+            lane: lane(slo, objective, slo.sli_accounting()),
             slices: objective.slices().map(|(length, target)| (length, target.as_ratio())),
         });
         let longest = slo.alert_windows().iter().map(|alert| alert.long()).max().unwrap_or_default();
@@ -44,31 +54,77 @@ impl Meter {
             period => period.nominal(),
         };
         Self {
+            targets: slo.objectives().iter().map(|objective| LiveTarget::new(objective.target())).collect(),
+            breakers: Mutex::default(),
+            accounting: slo.sli_accounting(),
             history: History::new(columns.collect(), slo.finest_step(), period.max(longest), now),
-            alerts: Mutex::new(Alerts::new(&slo)),
+            alerts: Mutex::new(Alerts::new(slo)),
             left: AtomicU64::new(1_f64.to_bits()),
             by_hand: OnceLock::new(),
             name: String::leak(slo.name().to_owned()),
-            slo,
+            slo: RwLock::new(slo),
+            first: slo,
             hub,
         }
     }
 
+    /// What is declared now.
+    pub(crate) fn slo(&self) -> &'static Slo {
+        *self.slo.read()
+    }
+
+    /// Notes that a guard's breaker watches the targets.
+    pub(super) fn watched_by(&self, guard: &'static str, breaker: &Breaker) {
+        self.breakers.lock().push((guard, breaker.clone()));
+    }
+
+    /// Whether it can be declared as `slo` while it runs.
+    ///
+    /// # Errors
+    ///
+    /// What takes a restart, and a breaker that could no longer trip.
+    pub(crate) fn can_become(&self, slo: &Slo) -> Result<(), Error> {
+        self.first.can_become(slo)?;
+        self.breakers.lock().iter().try_for_each(|(guard, breaker)| {
+            let by_event = slo.objectives().iter().filter(|objective| objective.slices().is_none());
+            breaker.validate_burn(guard, by_event.map(Objective::target))
+        })
+    }
+
+    /// Declares it anew, as something that it [can become](Self::can_become). Counts, windows, breakers and the
+    /// state of the alerts that stay are kept; those that go while they are due are given back, to be [told](Self::alerts_ended).
+    pub(crate) fn redeclare(&self, slo: Slo, now: Timestamp) -> Vec<Edge> {
+        let slo: &'static Slo = Box::leak(Box::new(slo));
+        let mut alerts = self.alerts.lock();
+        for (target, objective) in self.targets.iter().zip(slo.objectives()) {
+            target.set(objective.target());
+        }
+        *self.slo.write() = slo;
+        alerts.redeclare(slo, now)
+    }
+
+    /// Tells of alerts that ended because they are no longer declared.
+    pub(crate) fn alerts_ended(&self, ended: Vec<Edge>, now: Timestamp) {
+        self.tell(ended, now);
+    }
+
     /// Latencies the counts are exact at.
     pub(super) fn thresholds(&self) -> Vec<Duration> {
-        self.slo.objectives().iter().filter_map(Objective::threshold).collect()
+        self.slo().objectives().iter().filter_map(Objective::threshold).collect()
     }
 
     /// After this, an abandoned call had been waited for long enough to say something.
     pub(super) fn patience(&self) -> Option<Duration> {
-        patience(&self.slo)
+        patience(self.slo())
     }
 
     /// The objectives as a breaker's burn trip sees them.
     pub(super) fn watched(&self, accounting: Accounting) -> Vec<Watched> {
-        let objectives = self.slo.objectives().iter().filter(|objective| objective.slices().is_none());
+        let slo = self.slo();
+        let objectives =
+            slo.objectives().iter().zip(&self.targets).filter(|(objective, _)| objective.slices().is_none());
         objectives
-            .map(|objective| Watched { target: objective.target(), lane: lane(&self.slo, objective, accounting) })
+            .map(|(objective, target)| Watched { target: target.clone(), lane: lane(slo, objective, accounting) })
             .collect()
     }
 
@@ -111,9 +167,10 @@ impl Meter {
         // In one look, and waiting for nobody: if somebody evaluates them just now, it is done.
         let period = self.period();
         let judged = self.history.try_roll(now, |view| {
-            let targets = self.slo.objectives().iter().map(Objective::target);
+            let slo = self.slo();
+            let targets = slo.objectives().iter().map(Objective::target);
             let left = targets.enumerate().map(|(objective, target)| {
-                Budget::new(target, self.slo.period(), &view.read(objective, period), None).remaining
+                Budget::new(target, slo.period(), &view.read(objective, period), None).remaining
             });
             self.left.store(left.fold(1.0, f64::min).to_bits(), Ordering::Relaxed);
             let mut alerts = self.alerts.try_lock()?;
@@ -191,20 +248,20 @@ impl Meter {
         now: Timestamp,
     ) -> Result<BurnRate, InsufficientData> {
         let reading = self.reading(objective, window, now);
-        budget::burn_rate(self.slo.objectives()[objective].target(), &reading, self.slo.least_events())
+        budget::burn_rate(self.slo().objectives()[objective].target(), &reading, self.slo().least_events())
     }
 
     pub(crate) fn budget(&self, objective: usize, now: Timestamp) -> Budget {
-        let recent = self.slo.alert_windows().iter().map(|alert| alert.long()).min();
+        let recent = self.slo().alert_windows().iter().map(|alert| alert.long()).min();
         let recent = recent.and_then(|window| self.burn_rate(objective, Window::of(window), now).ok());
         let reading = self.reading(objective, self.period(), now);
-        Budget::new(self.slo.objectives()[objective].target(), self.slo.period(), &reading, recent)
+        Budget::new(self.slo().objectives()[objective].target(), self.slo().period(), &reading, recent)
     }
 
     /// The window that the budget is kept over: the period, or the calendar month so far.
     pub(crate) fn period(&self) -> Window {
         let wall = self.hub.clock.wall();
-        let begun = self.slo.period().start(wall);
+        let begun = self.slo().period().start(wall);
         // A clock that stands before the beginning of its own month is in no month.
         Window::of(wall.duration_since(begun).unwrap_or_default())
     }

@@ -48,7 +48,7 @@ impl Shedding {
         let watched = meter.watched(Accounting::breaker());
         let outer = Outer {
             mappings: watched.iter().map(|watched| recorder.mapping(&watched.lane)).collect(),
-            pressure: Pressure::new(watched.iter().map(|watched| watched.target), now),
+            pressure: Pressure::new(watched.iter().map(|watched| watched.target.clone()), now),
             cells: Vec::new(),
             at: now,
             last: (0, 0),

@@ -1,5 +1,6 @@
 //! The outer loop: how hard to shed, by how fast the budget goes and how much is left of it. Pure arithmetic.
 
+use crate::breaker::LiveTarget;
 use crate::outcome::Tally;
 use crate::slo::Target;
 use crate::time::Timestamp;
@@ -15,14 +16,14 @@ const PAGES: f64 = 14.4;
 /// How fast one objective's budget went of late, the guard's own refusals left out: they must not feed what causes them.
 #[derive(Debug)]
 pub(crate) struct Burn {
-    target: Target,
+    target: LiveTarget,
     last: Tally,
     bad: f64,
     valid: f64,
 }
 
 impl Burn {
-    pub(crate) fn new(target: Target) -> Self {
+    pub(crate) fn new(target: LiveTarget) -> Self {
         Self { target, last: Tally::default(), bad: 0.0, valid: 0.0 }
     }
 
@@ -35,7 +36,7 @@ impl Burn {
         if self.valid < LEAST {
             return 0.0;
         }
-        self.bad / self.valid * Target::WHOLE as f64 / self.target.budget_parts() as f64
+        self.bad / self.valid * Target::WHOLE as f64 / self.target.get().budget_parts() as f64
     }
 }
 
@@ -47,7 +48,7 @@ pub(crate) struct Pressure {
 }
 
 impl Pressure {
-    pub(crate) fn new(targets: impl IntoIterator<Item = Target>, now: Timestamp) -> Self {
+    pub(crate) fn new(targets: impl IntoIterator<Item = LiveTarget>, now: Timestamp) -> Self {
         Self { burns: targets.into_iter().map(Burn::new).collect(), at: now }
     }
 

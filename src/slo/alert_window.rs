@@ -118,7 +118,7 @@ impl AlertWindow {
     }
 
     /// With a factor that 80 % of bad events reach; never under 1, where nothing is being overspent.
-    pub(super) fn capped(mut self, target: Target) -> Self {
+    pub(crate) fn capped(mut self, target: Target) -> Self {
         let cap = CAP * u128::from(Target::WHOLE) / u128::from(target.budget_parts());
         let cap = u64::try_from(cap).unwrap_or(u64::MAX).max(MICRO);
         self.micros = self.micros.min(cap);

@@ -41,9 +41,9 @@ pub struct Slo {
     pub(super) accounting: Accounting,
     pub(super) min_events: u64,
     pub(super) scrape_interval: Option<Duration>,
-    alerts: Option<Vec<AlertWindow>>,
-    more_alerts: Vec<AlertWindow>,
-    reachable: bool,
+    pub(super) alerts: Option<Vec<AlertWindow>>,
+    pub(super) more_alerts: Vec<AlertWindow>,
+    pub(super) reachable: bool,
 }
 
 impl Slo {

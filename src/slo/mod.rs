@@ -2,6 +2,9 @@
 
 mod alert_window;
 mod declaration;
+mod difference;
+#[cfg(feature = "artifacts")]
+pub mod file;
 mod fingerprint;
 pub mod formulas;
 mod objective;

@@ -34,6 +34,11 @@ impl Target {
     /// The strictest there is: stands in where a target was refused, so that nothing derived from it is lax.
     pub(super) const STRICTEST: Self = Self { good: WHOLE - 1 };
 
+    /// The target that leaves a budget of so many parts, at least one of them.
+    pub(crate) const fn leaving(budget_parts: u64) -> Self {
+        Self { good: WHOLE.saturating_sub(budget_parts) }
+    }
+
     /// A target in percent, taken digit by digit as it was written, with up to seven decimals.
     ///
     /// # Errors

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod alert;
+#[cfg(feature = "artifacts")]
+mod any_slo;
 #[cfg(feature = "http")]
 mod body;
 mod breaker_faults;
@@ -20,6 +22,10 @@ mod examples;
 mod expose;
 #[cfg(feature = "tower")]
 mod fallback;
+#[cfg(feature = "artifacts")]
+mod file;
+#[cfg(feature = "artifacts")]
+mod file_hostile;
 #[cfg(feature = "tower")]
 mod harness;
 #[cfg(feature = "http")]
@@ -28,6 +34,8 @@ mod keyed;
 #[cfg(feature = "tower")]
 mod layer;
 mod naive_breaker;
+#[cfg(feature = "artifacts")]
+mod openslo;
 mod ops;
 #[cfg(feature = "axum")]
 mod prometheus;
@@ -37,6 +45,7 @@ mod property_windows;
 mod publish;
 mod quantiles;
 mod recording;
+mod reload;
 mod rig;
 #[cfg(feature = "http")]
 mod shed_layers;

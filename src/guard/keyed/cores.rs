@@ -42,6 +42,7 @@ pub(super) struct Pin {
 impl Shared {
     pub(super) fn new(name: &'static str, meter: &'static Meter, breaker: Breaker) -> &'static Self {
         let sli = meter.recorder(breaker.slow_threshold());
+        meter.watched_by(name, &breaker);
         let bytes_of_a_key = Self::bytes_of_a_key(meter, &breaker);
         Box::leak(Box::new(Self { name, meter, sli, breaker, bytes_of_a_key, transitions: Default::default() }))
     }
