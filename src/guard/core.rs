@@ -159,6 +159,7 @@ impl GuardCore {
     }
 
     #[cfg(feature = "tower")]
+    #[inline]
     fn refuse(&'static self, ticks: Ticks, rejection: Rejection) -> Refusal {
         self.note(rejection.reason());
         Refusal::new(self, ticks, rejection)
@@ -166,6 +167,7 @@ impl GuardCore {
 
     /// Refuses a call to a service that was not asked to get ready: for the breaker's reason, if it would refuse too.
     #[cfg(feature = "tower")]
+    #[inline(always)]
     pub(crate) fn refuse_unready(&'static self) -> Refusal {
         let ticks = self.ticked();
         let rejection = self.gate.as_ref().and_then(|gate| gate.refuses(|| self.clock.at(ticks)));
@@ -173,6 +175,7 @@ impl GuardCore {
     }
 
     #[cfg(feature = "tower")]
+    #[inline]
     fn note(&self, reason: Reason) {
         self.sli().note(slot(), reason as usize);
     }
@@ -230,6 +233,7 @@ impl GuardCore {
 
     /// The time, and what it alone does is done.
     #[cfg(feature = "tower")]
+    #[inline]
     fn ticked(&self) -> Ticks {
         let ticks = self.clock.ticks();
         if self.is_due(ticks) {
@@ -240,6 +244,7 @@ impl GuardCore {
 
     /// Counts a refusal that nobody answers.
     #[cfg(feature = "tower")]
+    #[inline]
     pub(super) fn refused(&self) {
         self.sli().count(slot(), Outcome::Rejected, 1);
     }

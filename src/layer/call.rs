@@ -24,11 +24,11 @@ pub(super) enum Ended<Res, Err> {
 pub(super) struct Call<Fut, F: Fallback<Req, Res>, C, Req, Res, Err> {
     #[pin]
     #[allow(clippy::type_complexity)] // it is named once
-    state: State<Fut, C, F::Kept, F::Refused, F::Failed<Result<Res, Err>>>,
+    state: State<Fut, C, Res, F::Kept, F::Refused, F::Failed<Result<Res, Err>>>,
 }
 
 #[pin_project(project = StateProj)]
-enum State<Fut, C, Kept, Refused, Failed> {
+enum State<Fut, C, Res, Kept, Refused, Failed> {
     Calling {
         #[pin]
         future: Fut,
@@ -46,7 +46,10 @@ enum State<Fut, C, Kept, Refused, Failed> {
         call: Option<FailedOver>,
         place: FallbackPlace,
     },
-    Rejected(Rejection),
+    /// Answered already, and counted.
+    Answered(Option<Res>),
+    /// Refused, and counted.
+    Rejected(Option<Rejection>),
     Done,
 }
 
@@ -54,16 +57,24 @@ impl<Fut, F, C, Req, Res, Err> Call<Fut, F, C, Req, Res, Err>
 where
     F: Fallback<Req, Res>,
 {
+    #[inline(always)]
     pub(super) fn calling(future: Fut, permit: Permit, kept: F::Kept, classifier: C) -> Self {
         Self { state: State::Calling { future, held: Some((permit, kept, classifier)) } }
     }
 
+    #[inline(always)]
     pub(super) fn refused(fallback: F::Refused, refusal: Refusal, place: FallbackPlace) -> Self {
         Self { state: State::Refused { fallback, refusal: Some(refusal), place } }
     }
 
+    #[inline(always)]
+    pub(super) fn answered(response: Res) -> Self {
+        Self { state: State::Answered(Some(response)) }
+    }
+
+    #[inline(always)]
     pub(super) fn rejected(rejection: Rejection) -> Self {
-        Self { state: State::Rejected(rejection) }
+        Self { state: State::Rejected(Some(rejection)) }
     }
 }
 
@@ -75,6 +86,7 @@ where
 {
     type Output = Ended<Res, Err>;
 
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
@@ -109,7 +121,7 @@ where
                     state.set(State::Done);
                     return match (answer, refusal) {
                         (Some(response), refusal) => {
-                            refusal.into_iter().for_each(|refusal| refusal.degraded(F::WAITS));
+                            refusal.into_iter().for_each(Refusal::degraded);
                             Poll::Ready(Ended::Counted(Ok(response)))
                         }
                         (None, Some(refusal)) => Poll::Ready(Ended::Rejected(refusal.reject())),
@@ -124,10 +136,11 @@ where
                     call.into_iter().for_each(count);
                     return Poll::Ready(Ended::Counted(answer.map_or_else(|original| original, Ok)));
                 }
+                StateProj::Answered(answer) => {
+                    return answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ended::Counted(Ok(answer))));
+                }
                 StateProj::Rejected(rejection) => {
-                    let rejection = *rejection;
-                    state.set(State::Done);
-                    return Poll::Ready(Ended::Rejected(rejection));
+                    return rejection.take().map_or(Poll::Pending, |r| Poll::Ready(Ended::Rejected(r)));
                 }
                 StateProj::Done => return Poll::Pending, // polled after it was done
             }

@@ -21,6 +21,7 @@ pub struct GuardFuture<S: Service<Req>, F: Fallback<Req, S::Response>, C, Req> {
 }
 
 impl<S: Service<Req>, F: Fallback<Req, S::Response>, C, Req> GuardFuture<S, F, C, Req> {
+    #[inline(always)]
     pub(super) fn new(call: Call<S::Future, F, C, Req, S::Response, S::Error>) -> Self {
         Self { call }
     }
@@ -34,6 +35,7 @@ where
 {
     type Output = Result<S::Response, GuardError<S::Error>>;
 
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match ready!(self.project().call.poll(cx)) {
             Ended::Answered(result, permit, outcome) => {

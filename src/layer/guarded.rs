@@ -5,8 +5,14 @@ use super::fallback::Fallback;
 use crate::breaker::Wait;
 use crate::guard::{Guard, Refusal};
 use crate::outcome::Classify;
-use std::task::{Context, Poll};
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use tower_service::Service;
+
+/// A call to `S`.
+pub(super) type Called<S, F, C, Req> =
+    Call<<S as Service<Req>>::Future, F, C, Req, <S as Service<Req>>::Response, <S as Service<Req>>::Error>;
 
 /// A service behind a guard. Clones are independent: a clone is not ready.
 pub(super) struct Guarded<S, F, C> {
@@ -58,44 +64,58 @@ impl<S, F, C> Guarded<S, F, C> {
         Poll::Pending
     }
 
+    #[inline(always)]
     fn would_refuse(&self) -> bool {
         let core = self.guard.core;
         core.gate.as_ref().is_some_and(|gate| gate.refuses(|| core.now()).is_some())
     }
 
     /// Admission happens here, not in `poll_ready`: a server asks for readiness before there is a request.
-    pub(super) fn call<Req>(&mut self, request: Req) -> Call<S::Future, F, C, Req, S::Response, S::Error>
+    ///
+    /// `wrap` makes the face's own future of the call.
+    // Always inlined, and wrapped where it is made: moved from one place in memory to the next, a call costs more than
+    // all that is counted for it.
+    #[inline(always)]
+    pub(super) fn call<Req, W>(&mut self, request: Req, wrap: impl FnOnce(Called<S, F, C, Req>) -> W) -> W
     where
         S: Service<Req>,
         F: Fallback<Req, S::Response>,
         C: Classify<S::Response, S::Error> + Clone,
     {
-        if !self.ready {
-            return self.refuse(self.guard.core.refuse_unready(), request);
-        }
-        match self.guard.core.admit_or_fall_back() {
+        let core = self.guard.core;
+        let admitted = if self.ready { core.admit_or_fall_back() } else { Err(core.refuse_unready()) };
+        let refusal = match admitted {
             Ok(permit) => {
                 self.ready = false;
                 let classifier = self.classifier.clone();
                 let kept = self.fallback.keep(&request);
-                Call::calling(self.inner.call(request), permit, kept, classifier)
+                return wrap(Call::calling(self.inner.call(request), permit, kept, classifier));
             }
-            Err(refusal) => self.refuse(refusal, request),
-        }
+            Err(refusal) => refusal,
+        };
+        self.refuse(refusal, request, wrap)
     }
 
-    #[cold]
-    fn refuse<Req>(&self, refusal: Refusal, request: Req) -> Call<S::Future, F, C, Req, S::Response, S::Error>
+    #[inline(always)]
+    fn refuse<Req, W>(&self, refusal: Refusal, request: Req, wrap: impl FnOnce(Called<S, F, C, Req>) -> W) -> W
     where
         S: Service<Req>,
         F: Fallback<Req, S::Response>,
     {
-        if F::ON_REFUSAL
-            && let Some(place) = self.guard.core.fallback_place(F::WAITS)
-        {
-            let rejection = refusal.rejection();
-            return Call::refused(self.fallback.refused(request, rejection), refusal, place);
+        if F::ON_REFUSAL && F::WAITS {
+            if let Some(place) = self.guard.core.fallback_place(F::WAITS) {
+                let rejection = refusal.rejection();
+                return wrap(Call::refused(self.fallback.refused(request, rejection), refusal, place));
+            }
+        } else if F::ON_REFUSAL {
+            // Its answer is there or not: a call that is over need not be carried through a future.
+            let answer = self.fallback.refused(request, refusal.rejection());
+            let mut cx = Context::from_waker(Waker::noop());
+            if let Poll::Ready(Some(response)) = pin!(answer).poll(&mut cx) {
+                refusal.degraded_at_once();
+                return wrap(Call::answered(response));
+            }
         }
-        Call::rejected(refusal.reject())
+        wrap(Call::rejected(refusal.reject()))
     }
 }
