@@ -58,7 +58,7 @@ fi
 
 step "lints, feature by feature"
 cargo clippy -p plimsoll --quiet --lib --no-default-features -- -D warnings
-for feature in tower metrics http prometheus axum artifacts sim; do
+for feature in tower metrics http prometheus axum retry artifacts sim; do
     cargo clippy -p plimsoll --quiet --lib --no-default-features --features "$feature" -- -D warnings
 done
 

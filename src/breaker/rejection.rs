@@ -19,14 +19,40 @@ pub enum Reason {
     NotReady,
     /// Too many fallbacks are under way.
     FallbackLimit,
+    /// The limiter has no room, and the call could not wait.
+    Limit,
+    /// Too many wait for room already.
+    QueueFull,
+    /// The call waited for room until it was too late.
+    QueueTimeout,
+    /// The budget goes too fast, or is gone, and the call is among those that go first.
+    Pressure,
+    /// The call's deadline has passed, or would before it could be answered.
+    Deadline,
     /// The call was let through and failed. Only a fallback that is asked on failure too is told this.
     Failed,
 }
 
 impl Reason {
     /// Every reason to refuse a call.
-    pub const ALL: [Self; 6] =
-        [Self::Open, Self::Probing, Self::Ramping, Self::ForcedOpen, Self::NotReady, Self::FallbackLimit];
+    pub const ALL: [Self; 11] = [
+        Self::Open,
+        Self::Probing,
+        Self::Ramping,
+        Self::ForcedOpen,
+        Self::NotReady,
+        Self::FallbackLimit,
+        Self::Limit,
+        Self::QueueFull,
+        Self::QueueTimeout,
+        Self::Pressure,
+        Self::Deadline,
+    ];
+
+    /// Whether it is the limiter that refuses, so that the call is *shed*, and not the breaker.
+    pub const fn is_shed(self) -> bool {
+        matches!(self, Self::Limit | Self::QueueFull | Self::QueueTimeout | Self::Pressure | Self::Deadline)
+    }
 
     /// The name it is exported under.
     pub const fn as_str(self) -> &'static str {
@@ -37,6 +63,11 @@ impl Reason {
             Self::ForcedOpen => "forced_open",
             Self::NotReady => "not_ready",
             Self::FallbackLimit => "fallback_limit",
+            Self::Limit => "limit",
+            Self::QueueFull => "queue_full",
+            Self::QueueTimeout => "queue_timeout",
+            Self::Pressure => "pressure",
+            Self::Deadline => "deadline",
             Self::Failed => "failed",
         }
     }
@@ -97,6 +128,11 @@ impl fmt::Display for Rejection {
             Reason::ForcedOpen => "its circuit breaker is forced open",
             Reason::NotReady => "its service was not ready when the circuit breaker let calls through again",
             Reason::FallbackLimit => "too many fallbacks are under way",
+            Reason::Limit => "as many calls are under way as it lets in",
+            Reason::QueueFull => "too many calls wait to be let in",
+            Reason::QueueTimeout => "it waited to be let in until it was too late",
+            Reason::Pressure => "the error budget goes too fast, and calls like it go first",
+            Reason::Deadline => "its deadline would pass before it could be answered",
             Reason::Failed => return write!(f, "{guard} let the call through, and it failed"),
         };
         write!(f, "{guard} refused the call: {why}")?;

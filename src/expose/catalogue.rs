@@ -3,7 +3,7 @@
 use super::durations::{Durations, Ladder, Placement};
 use crate::breaker::State;
 use crate::budget::{Budget, burn_rate};
-use crate::guard::{Guard, KeyedShown, Meter};
+use crate::guard::{Guard, KeyedShown, Meter, SheddingShown};
 use crate::outcome::{Outcome, Tally};
 use crate::record::{NOTES, Recorder};
 use crate::registry::Plimsoll;
@@ -28,6 +28,8 @@ pub(super) struct SloSeries {
     pub(super) declaration: String,
     /// The alerts' windows, long and short, each once, as labels too.
     pub(super) windows: Vec<(Window, String)>,
+    /// The window that says how fast the budget goes: the shortest long one of the alerts.
+    recent: Option<usize>,
     placements: Vec<Placement>,
     first_placement: Option<Placement>,
 }
@@ -56,6 +58,8 @@ pub(super) struct ObjectiveShown {
     pub(super) name: &'static str,
     pub(super) tally: Tally,
     pub(super) budget_remaining: f64,
+    /// Seconds; infinite if it will last.
+    pub(super) exhaustion: f64,
     /// Burn rate and coverage, by window.
     pub(super) windows: Vec<(f64, f64)>,
 }
@@ -67,8 +71,11 @@ pub(super) struct GuardShown {
     pub(super) state: State,
     /// None without a breaker: then nothing can change.
     pub(super) transitions: Option<Vec<(State, State, u64)>>,
+    pub(super) slo: &'static str,
     pub(super) refusals: [u64; NOTES],
     pub(super) in_flight: u64,
+    /// None without a limiter.
+    pub(super) shedding: Option<SheddingShown>,
 }
 
 /// How many series there are of what; while it is the same, so are the series.
@@ -110,7 +117,9 @@ impl SloSeries {
             slo.alert_windows().iter().flat_map(|alert| [alert.short(), alert.long()]).map(Window::of).collect();
         windows.sort_unstable();
         windows.dedup();
+        let recent = slo.alert_windows().iter().map(|alert| Window::of(alert.long())).min();
         Self {
+            recent: recent.and_then(|recent| windows.iter().position(|window| *window == recent)),
             meter,
             ladder: Ladder::new(thresholds(meter).collect()),
             first_ladder: Ladder::new(Vec::new()),
@@ -180,12 +189,16 @@ impl SloSeries {
         let each = slo.objectives().iter().zip(tallies).zip(rows).map(|((objective, tally), row)| {
             let target = objective.target();
             let (of_windows, of_period) = row.split_at(self.windows.len());
-            let remaining = |reading| Budget::new(target, slo.period(), reading, None).remaining;
-            let burn = |reading| burn_rate(target, reading, slo.least_events()).map_or(0.0, |burn| burn.value);
+            let rate = |reading| burn_rate(target, reading, slo.least_events()).ok();
+            let burn = |reading| rate(reading).map_or(0.0, |burn| burn.value);
+            let recent = self.recent.and_then(|window| rate(of_windows.get(window)?));
+            let budget = of_period.first().map(|reading| Budget::new(target, slo.period(), reading, recent));
+            let exhaustion = budget.and_then(|budget| budget.time_to_exhaustion);
             ObjectiveShown {
                 name: objective.name(),
                 tally: *tally,
-                budget_remaining: of_period.first().map_or(1.0, remaining),
+                budget_remaining: budget.map_or(1.0, |budget| budget.remaining),
+                exhaustion: exhaustion.map_or(f64::INFINITY, |left| left.as_secs_f64()),
                 windows: of_windows.iter().map(|reading| (burn(reading), reading.coverage)).collect(),
             }
         });
@@ -195,6 +208,7 @@ impl SloSeries {
 
 impl GuardShown {
     fn read(guard: &Guard) -> Self {
+        let in_flight = guard.in_flight();
         Self {
             name: guard.name(),
             state: guard.core.gate.as_ref().map_or(State::Closed, |gate| gate.peek()),
@@ -203,8 +217,10 @@ impl GuardShown {
                 pairs.retain(|(from, to, _)| from.may_become(*to));
                 pairs
             }),
+            slo: guard.slo(),
             refusals: guard.core.recorder.notes(),
-            in_flight: guard.in_flight(),
+            in_flight,
+            shedding: guard.core.shedding.map(|shedding| shedding.shown(in_flight)),
         }
     }
 }

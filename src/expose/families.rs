@@ -3,9 +3,10 @@
 use super::catalogue::{GuardShown, Shown, SloShown};
 use super::durations::{Durations, Ladder};
 use crate::breaker::{Reason, State};
-use crate::guard::KeyedShown;
+use crate::guard::{KeyedShown, SheddingShown};
 use crate::names::{self, label};
 use crate::outcome::{Outcome, Verdict};
+use crate::shed::Priority;
 
 /// What kind of numbers a family has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,22 @@ static REJECTIONS: Family = family(
 static IN_FLIGHT: Family = family(names::IN_FLIGHT, Kind::Gauge, "Calls under way.");
 static CONCURRENCY_LIMIT: Family =
     family(names::CONCURRENCY_LIMIT, Kind::Gauge, "Calls that may be under way at once; +Inf without a limiter.");
+static SATURATION: Family = family(
+    names::SATURATION,
+    Kind::Gauge,
+    "Calls under way, waiting and lately shed, over what there is room for: over 1, too much is asked. 0 until that is known.",
+);
+static SHED_RATIO: Family =
+    family(names::SHED_RATIO, Kind::Gauge, "The share of calls shed, of the last ten seconds or so.");
+static SHEDS: Family =
+    family(names::SHEDS, Kind::Counter, "Calls shed, by priority, whether or not a fallback answered them.");
+static QUEUED: Family = family(names::QUEUED, Kind::Gauge, "Calls that wait to be let in.");
+static EXHAUSTION: Family = family(
+    names::EXHAUSTION,
+    Kind::Gauge,
+    "Seconds until the error budget is spent, at the rate of the shortest long alert window; +Inf if it will last.",
+);
+static GUARD_INFO: Family = family(names::GUARD_INFO, Kind::Gauge, "Which SLO a guard's calls count for. Always 1.");
 static KEYS: Family = family(names::KEYS, Kind::Gauge, "How many keys a guard per key holds.");
 static KEYS_EVICTED: Family =
     family(names::KEYS_EVICTED, Kind::Counter, "Keys that a guard per key forgot to make room for others.");
@@ -76,7 +93,7 @@ static KEYED_BREAKERS: Family =
     family(names::KEYED_BREAKERS, Kind::Gauge, "How many keys of a guard per key have a breaker in this state.");
 
 /// Every family.
-pub(super) static ALL: [&Family; 17] = [
+pub(super) static ALL: [&Family; 23] = [
     &EVENTS,
     &OUTCOMES,
     &DURATION,
@@ -84,12 +101,18 @@ pub(super) static ALL: [&Family; 17] = [
     &BURN_RATE,
     &COVERAGE,
     &BUDGET_REMAINING,
+    &EXHAUSTION,
     &INFO,
     &BREAKER_STATE,
     &BREAKER_TRANSITIONS,
     &REJECTIONS,
     &IN_FLIGHT,
     &CONCURRENCY_LIMIT,
+    &SATURATION,
+    &SHED_RATIO,
+    &SHEDS,
+    &QUEUED,
+    &GUARD_INFO,
     &KEYS,
     &KEYS_EVICTED,
     &KEYS_OVERFLOWED,
@@ -171,6 +194,13 @@ fn judgements(slos: &[SloShown<'_>], sink: &mut impl Sink) {
             sink.gauge(&labels, objective.budget_remaining);
         }
     }
+    sink.family(&EXHAUSTION);
+    for slo in slos {
+        for objective in &slo.objectives {
+            let labels = [(label::SLO, slo.series.meter.name), (label::OBJECTIVE, objective.name)];
+            sink.gauge(&labels, objective.exhaustion);
+        }
+    }
     sink.family(&INFO);
     for slo in slos {
         for (objective, target) in slo.objectives.iter().zip(&slo.series.targets) {
@@ -231,10 +261,37 @@ fn guards(guards: &[GuardShown], keyed: &[KeyedShown], sink: &mut impl Sink) {
     for (name, in_flight) in own.chain(keyed.iter().map(|guard| (guard.name, guard.in_flight))) {
         sink.gauge(&[(label::GUARD, name)], in_flight as f64);
     }
-    // There is no limiter yet, and the series is there all the same: whoever draws it need not draw anew.
+    // Without a limiter the series are there all the same: whoever draws them need not draw anew.
     sink.family(&CONCURRENCY_LIMIT);
-    for name in guards.iter().map(|guard| guard.name).chain(keyed.iter().map(|guard| guard.name)) {
-        sink.gauge(&[(label::GUARD, name)], f64::INFINITY);
+    let own = guards.iter().map(|guard| (guard.name, guard.shedding.and_then(|shedding| shedding.limiter.limit)));
+    for (name, limit) in own.chain(keyed.iter().map(|guard| (guard.name, None))) {
+        sink.gauge(&[(label::GUARD, name)], limit.map_or(f64::INFINITY, f64::from));
+    }
+    shedding(guards, sink);
+    sink.family(&GUARD_INFO);
+    let own = guards.iter().map(|guard| (guard.name, guard.slo));
+    for (name, slo) in own.chain(keyed.iter().map(|guard| (guard.name, guard.slo))) {
+        sink.gauge(&[(label::GUARD, name), (label::SLO, slo)], 1.0);
+    }
+}
+
+fn shedding(guards: &[GuardShown], sink: &mut impl Sink) {
+    level(guards, sink, &SATURATION, |shedding| shedding.saturation);
+    level(guards, sink, &SHED_RATIO, |shedding| shedding.shed_ratio);
+    sink.family(&SHEDS);
+    for guard in guards {
+        let sheds = guard.shedding.map_or([0; 3], |shedding| shedding.limiter.sheds);
+        for (priority, n) in Priority::BANDS.into_iter().zip(sheds) {
+            sink.counter(&[(label::GUARD, guard.name), (label::PRIORITY, priority)], n);
+        }
+    }
+    level(guards, sink, &QUEUED, |shedding| f64::from(shedding.limiter.waiting));
+}
+
+fn level(guards: &[GuardShown], sink: &mut impl Sink, family: &'static Family, of: fn(&SheddingShown) -> f64) {
+    sink.family(family);
+    for guard in guards {
+        sink.gauge(&[(label::GUARD, guard.name)], guard.shedding.as_ref().map_or(0.0, of));
     }
 }
 

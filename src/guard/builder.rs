@@ -3,9 +3,11 @@
 use super::Guard;
 use super::core::GuardCore;
 use super::meter::Meter;
+use super::shedding::Shedding;
 use crate::breaker::{Breaker, Gate, Report, Transition};
 use crate::error::Error;
 use crate::events::EventKind;
+use crate::shed::Shed;
 #[cfg(feature = "tower")]
 use crate::time::Clock;
 use std::hash::{BuildHasher, RandomState};
@@ -30,6 +32,7 @@ pub struct GuardBuilder<F = ()> {
     meter: &'static Meter,
     name: Option<String>,
     breaker: Option<Breaker>,
+    shed: Option<Shed>,
     fallback_limit: u32,
     pub(crate) fallback: F,
     has_fallback: bool,
@@ -37,7 +40,15 @@ pub struct GuardBuilder<F = ()> {
 
 impl GuardBuilder {
     pub(crate) fn new(meter: &'static Meter) -> Self {
-        Self { meter, name: None, breaker: None, fallback_limit: FALLBACKS, fallback: (), has_fallback: false }
+        Self {
+            meter,
+            name: None,
+            breaker: None,
+            shed: None,
+            fallback_limit: FALLBACKS,
+            fallback: (),
+            has_fallback: false,
+        }
     }
 
     /// Makes the guard. Only layers have fallbacks: with one, write `.layer()`, `.http()` or `.http_client()`.
@@ -63,6 +74,12 @@ impl<F> GuardBuilder<F> {
         self
     }
 
+    /// Sheds what does not fit.
+    pub fn shed(mut self, shed: Shed) -> Self {
+        self.shed = Some(shed);
+        self
+    }
+
     /// How many fallbacks may be under way at once: 1,024 unless said otherwise. Beyond that the refusal itself is the
     /// answer. Values and stale answers are there at once, and so never under way: only handlers are counted.
     pub fn max_concurrent_fallbacks(mut self, n: u32) -> Self {
@@ -73,9 +90,9 @@ impl<F> GuardBuilder<F> {
     /// Replaces the fallback.
     #[cfg(feature = "tower")]
     pub(crate) fn map_fallback<G>(self, map: impl FnOnce(F, &Clock) -> G) -> GuardBuilder<G> {
-        let Self { meter, name, breaker, fallback_limit, fallback, .. } = self;
+        let Self { meter, name, breaker, shed, fallback_limit, fallback, .. } = self;
         let fallback = map(fallback, &meter.hub.clock);
-        GuardBuilder { meter, name, breaker, fallback_limit, fallback, has_fallback: true }
+        GuardBuilder { meter, name, breaker, shed, fallback_limit, fallback, has_fallback: true }
     }
 
     /// Its name, if that and its breaker can be.
@@ -91,18 +108,27 @@ impl<F> GuardBuilder<F> {
             let by_event = self.meter.slo.objectives().iter().filter(|objective| objective.slices().is_none());
             breaker.validate_burn(&name, by_event.map(|objective| objective.target()))?;
         }
+        if let Some(shed) = &self.shed {
+            shed.check(&name, self.meter.patience())?;
+        }
         Ok(name)
     }
 
     /// What a guard per key is made of.
     pub(super) fn into_keyed(self) -> Result<(&'static Meter, String, Option<Breaker>), Error> {
         let name = self.validated()?;
+        if self.shed.is_some() {
+            return Err(Error::invalid(format!(
+                "keyed guard {name:?}: it has a breaker for each key, and no limiter; put one guard with `.shed(…)` around \
+                 it, and name the key as the tenant of its calls (`CallContext::tenant`): each then gets its share"
+            )));
+        }
         Ok((self.meter, name, self.breaker))
     }
 
     pub(crate) fn split(self) -> Result<(Guard, F), Error> {
         let name = self.validated()?;
-        let Self { meter, breaker, fallback_limit, fallback, has_fallback, .. } = self;
+        let Self { meter, breaker, shed, fallback_limit, fallback, has_fallback, .. } = self;
         let guard = meter.hub.add(&name, || {
             let name: &'static str = String::leak(name.clone());
             let recorder = meter.recorder(breaker.as_ref().and_then(Breaker::slow_threshold));
@@ -114,7 +140,8 @@ impl<F> GuardBuilder<F> {
             let report = Box::new(report);
             let gate = breaker.as_ref().map(|breaker| gate(name, breaker, has_fallback, meter, recorder, report));
             let places = if has_fallback { fallback_limit } else { 0 };
-            let core = GuardCore::new(name, meter, recorder, gate, places);
+            let shedding = shed.as_ref().map(|shed| Shedding::new(shed, meter, recorder, meter.hub.clock.now()));
+            let core = GuardCore::new(name, meter, recorder, gate, places).with_shedding(shedding);
             Guard { core: Box::leak(Box::new(core)) }
         })?;
         Ok((guard, fallback))

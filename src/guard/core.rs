@@ -3,22 +3,27 @@
 use super::meter::Meter;
 #[cfg(feature = "tower")]
 use super::permit::Refusal;
-use super::permit::{Permit, slot};
+use super::permit::{Permit, Place, slot};
 #[cfg(feature = "tower")]
 use super::places::FallbackPlace;
 use super::places::Places;
-#[cfg(feature = "tower")]
-use crate::breaker::Reason;
-use crate::breaker::{Gate, Rejection, Ticket};
-#[cfg(feature = "tower")]
-use crate::outcome::Verdict;
-use crate::outcome::{Outcome, Row};
+use super::shedding::Shedding;
+use crate::breaker::{Gate, Reason, Rejection, Ticket};
+use crate::outcome::{Outcome, Row, Verdict};
 use crate::record::Recorder;
+use crate::shed::CallContext;
 use crate::time::{Clock, Ticks, Timestamp, nanos};
 use crossbeam_utils::CachePadded;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+/// What a call was let in with: by the breaker, and by the limiter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) ticket: Ticket,
+    pub(super) level: u8,
+}
 
 /// A guard lives as long as the process: a permit then needs no reference count, which two cores would fight over.
 #[derive(Debug)]
@@ -29,6 +34,7 @@ pub(crate) struct GuardCore {
     /// Where calls are counted for the SLO, if `recorder` is one key's and only the breaker's.
     sli: Option<&'static Recorder>,
     pub(crate) gate: Option<Gate>,
+    pub(crate) shedding: Option<&'static Shedding>,
     clock: Clock,
     /// When windows, or the breaker, want to be rolled (ticks).
     next_tick: CachePadded<AtomicU64>,
@@ -50,6 +56,7 @@ impl GuardCore {
             recorder,
             sli: None,
             gate,
+            shedding: None,
             clock: meter.hub.clock.clone(),
             next_tick: CachePadded::new(AtomicU64::new(0)),
             first_byte: OnceLock::new(),
@@ -62,10 +69,19 @@ impl GuardCore {
         Self { sli: Some(sli), ..self }
     }
 
+    /// The same with a limiter.
+    pub(super) fn with_shedding(self, shedding: Option<Shedding>) -> Self {
+        Self { shedding: shedding.map(|shedding| &*Box::leak(Box::new(shedding))), ..self }
+    }
+
     /// The recorder that the SLO reads.
     #[inline]
     fn sli(&self) -> &'static Recorder {
         self.sli.unwrap_or(self.recorder)
+    }
+
+    pub(super) fn at(&self, ticks: Ticks) -> Timestamp {
+        self.clock.at(ticks)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -82,107 +98,135 @@ impl GuardCore {
     #[inline(always)]
     pub(crate) fn admit(&'static self) -> Result<Permit, Rejection> {
         let ticks = self.clock.ticks();
-        let ticket = match self.pass(ticks) {
-            Some(ticket) => ticket,
-            None => self.ask_or_reject(ticks)?,
+        let entry = match self.pass(ticks) {
+            Some(entry) => entry,
+            None => self.ask_or_reject(ticks, CallContext::current())?,
         };
-        Ok(self.let_in(ticks, ticket))
+        Ok(self.let_in(ticks, entry))
+    }
+
+    /// The same for a call that says what it brings along.
+    pub(super) fn admit_in(&'static self, context: CallContext) -> Result<Permit, Rejection> {
+        let ticks = self.clock.ticks();
+        let entry = self.ask_or_reject(ticks, context)?;
+        Ok(self.let_in(ticks, entry))
     }
 
     #[cold]
-    fn ask_or_reject(&'static self, ticks: Ticks) -> Result<Ticket, Rejection> {
-        let refused = match self.ask(ticks) {
-            Ok(ticket) => return Ok(ticket),
-            Err(refused) => refused,
-        };
-        let (slot, sli) = (slot(), self.sli());
-        sli.note(slot, refused.reason() as usize);
-        sli.count(slot, Outcome::Rejected, 1);
-        Err(refused)
+    fn ask_or_reject(&'static self, ticks: Ticks, context: CallContext) -> Result<Entry, Rejection> {
+        self.ask(ticks, context).inspect_err(|refused| self.count_refusal(refused.reason(), &context))
+    }
+
+    /// Counts a refusal that no fallback is asked about.
+    pub(super) fn count_refusal(&self, reason: Reason, context: &CallContext) {
+        self.note(reason, context);
+        self.refused(reason);
     }
 
     /// [`admit`](Self::admit) for a call that is counted in already.
     #[inline]
     pub(super) fn admit_started(&'static self, ticks: Ticks, epoch: u8) -> Result<Permit, Rejection> {
-        let ticket = match self.pass(ticks) {
-            Some(ticket) => ticket,
-            None => self.ask_or_reject(ticks)?,
+        let entry = match self.pass(ticks) {
+            Some(entry) => entry,
+            None => self.ask_or_reject(ticks, CallContext::new())?,
         };
-        Ok(Permit::new(self, ticks, ticket, epoch))
+        Ok(Permit::new(self, ticks, entry.ticket, Place { epoch, level: entry.level, waited: 0 }))
     }
 
-    /// Lets a call in, or not. Of the refusal only the reason is counted yet: a fallback may answer it.
+    /// Lets a call in that nothing has to be asked about.
     #[cfg(feature = "tower")]
     #[inline(always)] // see `admit`
-    pub(crate) fn admit_or_fall_back(&'static self) -> Result<Permit, Refusal> {
+    pub(crate) fn admit_at_once(&'static self) -> Option<Permit> {
         let ticks = self.clock.ticks();
-        let ticket = match self.pass(ticks) {
-            Some(ticket) => ticket,
-            None => self.ask_or_refuse(ticks)?,
-        };
-        Ok(self.let_in(ticks, ticket))
+        self.pass(ticks).map(|entry| self.let_in(ticks, entry))
     }
 
-    #[cfg(feature = "tower")]
-    #[cold]
-    fn ask_or_refuse(&'static self, ticks: Ticks) -> Result<Ticket, Refusal> {
-        self.ask(ticks).map_err(|rejection| self.refuse(ticks, rejection))
-    }
-
-    /// Whether a call may pass without a question: no tick is due, and the circuit is closed, if there is one.
+    /// Whether a call may pass without a question: no tick is due, the circuit is closed, if there is one, and nothing is
+    /// limited.
     #[inline]
-    fn pass(&self, ticks: Ticks) -> Option<Ticket> {
+    fn pass(&self, ticks: Ticks) -> Option<Entry> {
         if self.is_due(ticks) {
             return None;
         }
-        match &self.gate {
+        if let Some(shedding) = self.shedding
+            && (shedding.limiter.is_engaged() || CallContext::is_present())
+        {
+            return None;
+        }
+        let ticket = match &self.gate {
             None => Some(Ticket { generation: 0, lease: 0 }),
             Some(gate) => gate.pass(),
-        }
+        };
+        ticket.map(|ticket| Entry { ticket, level: 0 })
     }
 
     #[inline]
-    fn let_in(&'static self, ticks: Ticks, ticket: Ticket) -> Permit {
-        Permit::new(self, ticks, ticket, self.recorder.start(slot()))
+    pub(super) fn let_in(&'static self, ticks: Ticks, entry: Entry) -> Permit {
+        let epoch = self.recorder.start(slot());
+        Permit::new(self, ticks, entry.ticket, Place { epoch, level: entry.level, waited: 0 })
     }
 
     #[inline]
-    fn ask(&self, ticks: Ticks) -> Result<Ticket, Rejection> {
+    fn ask(&self, ticks: Ticks, context: CallContext) -> Result<Entry, Rejection> {
         let now = self.clock.at(ticks);
         if self.is_due(ticks) {
             self.tick(now);
         }
-        match &self.gate {
-            None => Ok(Ticket { generation: 0, lease: 0 }),
-            Some(gate) => gate.refuses(|| now).map_or_else(|| gate.admit(now), Err),
-        }
+        self.ask_at(now, &context.seen_at(now))
     }
 
+    /// Asks the breaker, and then the limiter: a probe's lease is not taken for a call that finds no room.
+    pub(super) fn ask_at(&self, now: Timestamp, context: &CallContext) -> Result<Entry, Rejection> {
+        if let Some(refused) = self.gate.as_ref().and_then(|gate| gate.refuses(|| now)) {
+            return Err(refused);
+        }
+        let level = match self.shedding {
+            None => 0,
+            Some(shedding) => shedding.limiter.enter(context, now).map_err(|reason| self.shed(reason))?,
+        };
+        self.ask_breaker(level, now)
+    }
+
+    pub(super) fn ask_breaker(&self, level: u8, now: Timestamp) -> Result<Entry, Rejection> {
+        let ticket = match &self.gate {
+            None => Ok(Ticket { generation: 0, lease: 0 }),
+            Some(gate) => gate.refuses(|| now).map_or_else(|| gate.admit(now), Err),
+        };
+        if let (Err(_), Some(shedding)) = (&ticket, self.shedding) {
+            shedding.limiter.give_back(level, now);
+        }
+        ticket.map(|ticket| Entry { ticket, level })
+    }
+
+    /// A refusal that a fallback may answer: of it only the reason is counted yet.
     #[cfg(feature = "tower")]
     #[inline]
-    fn refuse(&'static self, ticks: Ticks, rejection: Rejection) -> Refusal {
-        self.note(rejection.reason());
+    pub(crate) fn refuse(&'static self, ticks: Ticks, rejection: Rejection, context: &CallContext) -> Refusal {
+        self.note(rejection.reason(), context);
         Refusal::new(self, ticks, rejection)
     }
 
     /// Refuses a call to a service that was not asked to get ready: for the breaker's reason, if it would refuse too.
     #[cfg(feature = "tower")]
-    #[inline(always)]
+    #[inline(always)] // see `admit`
     pub(crate) fn refuse_unready(&'static self) -> Refusal {
         let ticks = self.ticked();
         let rejection = self.gate.as_ref().and_then(|gate| gate.refuses(|| self.clock.at(ticks)));
-        self.refuse(ticks, rejection.unwrap_or_else(|| Rejection::new(self.name, Reason::NotReady, 0)))
+        let rejection = rejection.unwrap_or_else(|| Rejection::new(self.name, Reason::NotReady, 0));
+        self.refuse(ticks, rejection, &CallContext::new())
     }
 
-    #[cfg(feature = "tower")]
     #[inline]
-    fn note(&self, reason: Reason) {
+    fn note(&self, reason: Reason, context: &CallContext) {
         self.sli().note(slot(), reason as usize);
+        if let Some(shedding) = self.shedding.filter(|_| reason.is_shed()) {
+            shedding.limiter.count(context.importance());
+        }
     }
 
     /// Counts a call out. The time it is given is its end.
     #[inline]
-    pub(super) fn finish(&self, started: Ticks, ticket: Ticket, epoch: u8, row: Row) {
+    pub(super) fn finish(&self, started: Ticks, ticket: Ticket, place: Place, row: Row) {
         let ticks = self.clock.ticks();
         if self.is_due(ticks) {
             // Before it is counted: what is counted after a tick belongs to the next.
@@ -190,20 +234,37 @@ impl GuardCore {
         }
         let latency = self.clock.nanos_between(started, ticks);
         match &self.gate {
-            None => _ = self.recorder.finish(slot(), epoch, row, latency),
-            Some(gate) => gate.finish(slot(), epoch, ticket, row, latency, || self.clock.at(ticks)),
+            None => _ = self.recorder.finish(slot(), place.epoch, row, latency),
+            Some(gate) => gate.finish(slot(), place.epoch, ticket, row, latency, || self.clock.at(ticks)),
         }
         if let Some(sli) = self.sli {
             sli.record(slot(), row, latency);
         }
+        if let Some(shedding) = self.shedding
+            && (place.level != 0 || shedding.limiter.is_slow(latency))
+        {
+            self.leave(shedding, place, row, latency, self.clock.at(ticks));
+        }
+    }
+
+    /// Gives back a call's place, and lets the limiter learn from it.
+    #[cold]
+    fn leave(&self, shedding: &Shedding, place: Place, row: Row, latency: u64, now: Timestamp) {
+        let good = self.meter.slo.sli_accounting().verdict_of(row, false) == Verdict::Good;
+        let inside = latency.saturating_sub(u64::from(place.waited) * 1_000);
+        shedding.limiter.leave(place.level, inside, good, || self.recorder.in_flight(), now);
     }
 
     /// Shows the breaker how a call ended that is not over yet, since a fallback may answer it.
     #[cfg(feature = "tower")]
-    pub(super) fn saw(&self, started: Ticks, ticket: Ticket, outcome: Outcome) {
+    pub(super) fn saw(&self, started: Ticks, ticket: Ticket, place: Place, outcome: Outcome) {
         let ticks = self.ticked();
+        let (latency, now) = (self.clock.nanos_between(started, ticks), self.clock.at(ticks));
         if let Some(gate) = &self.gate {
-            gate.see(ticket, outcome.row(), self.clock.nanos_between(started, ticks), self.clock.at(ticks));
+            gate.see(ticket, outcome.row(), latency, now);
+        }
+        if let Some(shedding) = self.shedding {
+            self.leave(shedding, place, outcome.row(), latency, now);
         }
     }
 
@@ -218,7 +279,6 @@ impl GuardCore {
     }
 
     /// Counts a call that was never let in.
-    #[cfg(feature = "tower")]
     pub(super) fn record(&self, started: Ticks, outcome: Outcome) {
         let latency = self.clock.nanos_between(started, self.ticked());
         self.sli().record(slot(), outcome.row(), latency);
@@ -232,9 +292,8 @@ impl GuardCore {
     }
 
     /// The time, and what it alone does is done.
-    #[cfg(feature = "tower")]
     #[inline]
-    fn ticked(&self) -> Ticks {
+    pub(super) fn ticked(&self) -> Ticks {
         let ticks = self.clock.ticks();
         if self.is_due(ticks) {
             self.tick(self.clock.at(ticks));
@@ -243,10 +302,9 @@ impl GuardCore {
     }
 
     /// Counts a refusal that nobody answers.
-    #[cfg(feature = "tower")]
     #[inline]
-    pub(super) fn refused(&self) {
-        self.sli().count(slot(), Outcome::Rejected, 1);
+    pub(super) fn refused(&self, reason: Reason) {
+        self.sli().count(slot(), if reason.is_shed() { Outcome::Shed } else { Outcome::Rejected }, 1);
     }
 
     pub(super) fn first_byte(&self, latency: Duration) {
@@ -284,6 +342,9 @@ impl GuardCore {
             }
             next = next.min(gate.next_tick());
         }
+        if let Some(shedding) = self.shedding {
+            shedding.tick(self.meter, self.recorder, now);
+        }
         let next = self.clock.shortly_before(next, self.clock.ticks());
         self.next_tick.store(next.raw(), Ordering::Relaxed);
     }
@@ -297,7 +358,7 @@ impl GuardCore {
         }
         let place = self.places.take(slot());
         if place.is_none() {
-            self.note(Reason::FallbackLimit);
+            self.note(Reason::FallbackLimit, &CallContext::new());
         }
         place
     }

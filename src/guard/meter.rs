@@ -13,6 +13,7 @@ use crate::slo::{Objective, Period, Slo};
 use crate::time::Timestamp;
 use crate::window::{Column, History, Latency, Reading, Window};
 use parking_lot::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub(crate) struct Meter {
     pub(crate) hub: Arc<Hub>,
     history: History,
     alerts: Mutex<Alerts>,
+    /// The budget left of the poorest objective, as a ratio, when the windows were last rolled.
+    left: AtomicU64,
     /// For events that come through no guard.
     by_hand: OnceLock<&'static Recorder>,
 }
@@ -43,6 +46,7 @@ impl Meter {
         Self {
             history: History::new(columns.collect(), slo.finest_step(), period.max(longest), now),
             alerts: Mutex::new(Alerts::new(&slo)),
+            left: AtomicU64::new(1_f64.to_bits()),
             by_hand: OnceLock::new(),
             name: String::leak(slo.name().to_owned()),
             slo,
@@ -105,11 +109,22 @@ impl Meter {
     /// Rolls the windows if it is time, and judges the alerts if it was this call that rolled.
     pub(crate) fn tick(&self, now: Timestamp) {
         // In one look, and waiting for nobody: if somebody evaluates them just now, it is done.
+        let period = self.period();
         let judged = self.history.try_roll(now, |view| {
+            let targets = self.slo.objectives().iter().map(Objective::target);
+            let left = targets.enumerate().map(|(objective, target)| {
+                Budget::new(target, self.slo.period(), &view.read(objective, period), None).remaining
+            });
+            self.left.store(left.fold(1.0, f64::min).to_bits(), Ordering::Relaxed);
             let mut alerts = self.alerts.try_lock()?;
             Some(alerts.evaluate(now, |objective, window| view.read(objective, window)))
         });
         self.tell(judged.flatten().unwrap_or_default(), now);
+    }
+
+    /// The budget left of the poorest objective, as a ratio: as of the last tick, and without a lock.
+    pub(super) fn budget_left(&self) -> f64 {
+        f64::from_bits(self.left.load(Ordering::Relaxed))
     }
 
     /// Evaluates the alerts for somebody who asks, and may wait.

@@ -1,5 +1,6 @@
 //! One admission and one permit through recorder and breaker.
 
+mod admission;
 mod builder;
 mod core;
 mod hub;
@@ -8,7 +9,13 @@ mod meter;
 mod permit;
 mod places;
 mod run;
+mod shedding;
 
+pub use admission::Acquire;
+#[cfg(feature = "retry")]
+pub(crate) use admission::timer;
+#[cfg(feature = "tower")]
+pub(crate) use admission::{Admission, Entered};
 pub use builder::GuardBuilder;
 pub use keyed::{Key, KeyedGuard};
 pub(crate) use keyed::{KeyedShown, KeyedView};
@@ -20,11 +27,14 @@ pub(crate) use places::FallbackPlace;
 #[cfg(plimsoll_loom)]
 pub(crate) use places::Places;
 pub use run::GuardError;
+#[cfg(feature = "metrics")]
+pub(crate) use shedding::SheddingShown;
 pub(crate) use {core::GuardCore, hub::Hub, meter::Meter};
 
 use crate::breaker::{Mode, Reason, Rejection, State};
 use crate::events::EventKind;
 use crate::outcome::Outcome;
+use crate::shed::CallContext;
 use std::fmt;
 
 /// Measures calls, and breaks the circuit. A handle: copies are the same guard.
@@ -57,17 +67,46 @@ impl Guard {
         self.core.admit()
     }
 
+    /// The same for a call that says what it brings along; [`admit`](Self::admit) takes the
+    /// [current](CallContext::current) context.
+    ///
+    /// # Errors
+    ///
+    /// As [`admit`](Self::admit).
+    pub fn admit_in(&self, context: CallContext) -> Result<Permit, Rejection> {
+        self.core.admit_in(context)
+    }
+
+    /// Waits for permission for one call, if its limiter has a queue and the call can still be answered in time. Time
+    /// spent waiting is part of the call's latency.
+    ///
+    /// On a tokio runtime with a timer whoever waits too long is refused at that moment; on others, when the next call
+    /// comes or ends.
+    pub fn acquire(&self) -> Acquire {
+        self.acquire_in(CallContext::current())
+    }
+
+    /// The same for a call that says what it brings along.
+    pub fn acquire_in(&self, context: CallContext) -> Acquire {
+        Acquire::new(self.core, context)
+    }
+
     /// The breaker's state; closed if there is no breaker.
     pub fn state(&self) -> State {
         self.core.gate.as_ref().map_or(State::Closed, |gate| gate.state(self.core.now()))
     }
 
-    /// In words: the breaker's state, and what it saw when it last decided.
+    /// In words: the breaker's state, and what it saw when it last decided; and what the limiter allows.
     pub fn explain(&self) -> String {
-        match &self.core.gate {
+        let mut words = match &self.core.gate {
             None => format!("guard {} has no breaker", self.name()),
             Some(gate) => gate.explain(self.name(), self.core.now()),
+        };
+        if let Some(shedding) = self.core.shedding {
+            words.push_str("; ");
+            words.push_str(&shedding.limiter.explain());
         }
+        words
     }
 
     /// Refuses every call until [`auto`](Self::auto).
@@ -101,6 +140,16 @@ impl Guard {
         if let Some(gate) = &self.core.gate {
             gate.set_mode(mode, now);
         }
+    }
+
+    /// How many calls it lets in at once just now; none if it limits nothing.
+    pub fn limit(&self) -> Option<u32> {
+        self.core.shedding.and_then(|shedding| shedding.limiter.shown().limit)
+    }
+
+    /// How far its warm-up is, 0..1; none if there is none, or it is over.
+    pub fn warmth(&self) -> Option<f64> {
+        self.core.shedding.and_then(|shedding| shedding.limiter.warmth(self.core.now()))
     }
 
     /// Calls under way.

@@ -20,12 +20,24 @@ pub struct Permit {
     core: &'static GuardCore,
     started: Ticks,
     ticket: Ticket,
-    epoch: u8,
+    place: Place,
+}
+
+/// Where a call was counted in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// With the recorder.
+    pub(super) epoch: u8,
+    /// With the limiter; 0 if it was not engaged.
+    pub(super) level: u8,
+    /// How long the call had waited by then, in microseconds.
+    pub(super) waited: u32,
 }
 
 impl Permit {
-    pub(super) fn new(core: &'static GuardCore, started: Ticks, ticket: Ticket, epoch: u8) -> Self {
-        Self { core, started, ticket, epoch }
+    #[inline]
+    pub(super) fn new(core: &'static GuardCore, started: Ticks, ticket: Ticket, place: Place) -> Self {
+        Self { core, started, ticket, place }
     }
 
     /// The call succeeded; slow or not is decided by the clock.
@@ -45,7 +57,7 @@ impl Permit {
     pub fn finish(self, outcome: Outcome) {
         // It must not be dropped as well; and without a destructor it stays in registers.
         let permit = ManuallyDrop::new(self);
-        permit.core.finish(permit.started, permit.ticket, permit.epoch, outcome.row());
+        permit.core.finish(permit.started, permit.ticket, permit.place, outcome.row());
     }
 
     /// How long the call has been under way.
@@ -68,21 +80,21 @@ impl Permit {
     #[cfg(feature = "tower")]
     pub(crate) fn fail_over(self, outcome: Outcome) -> FailedOver {
         let permit = ManuallyDrop::new(self);
-        permit.core.saw(permit.started, permit.ticket, outcome);
-        FailedOver { core: permit.core, started: permit.started, epoch: permit.epoch, outcome, open: true }
+        permit.core.saw(permit.started, permit.ticket, permit.place, outcome);
+        FailedOver { core: permit.core, started: permit.started, epoch: permit.place.epoch, outcome, open: true }
     }
 }
 
 impl Drop for Permit {
     #[inline]
     fn drop(&mut self) {
-        self.core.finish(self.started, self.ticket, self.epoch, dropped().row());
+        self.core.finish(self.started, self.ticket, self.place, dropped().row());
     }
 }
 
 /// How a call ended whose future or permit was dropped.
 #[cold]
-fn dropped() -> Outcome {
+pub(super) fn dropped() -> Outcome {
     if std::thread::panicking() { Outcome::Panicked } else { Outcome::Abandoned }
 }
 
@@ -105,15 +117,20 @@ impl Refusal {
     }
 
     #[inline]
+    pub(crate) fn core(&self) -> &'static GuardCore {
+        self.core
+    }
+
+    #[inline]
     pub(crate) fn rejection(&self) -> Rejection {
         self.rejection
     }
 
     /// Nobody answers it.
-    #[inline(always)]
+    #[inline(always)] // see `GuardCore::admit`
     pub(crate) fn reject(mut self) -> Rejection {
         self.open = false;
-        self.core.refused();
+        self.core.refused(self.rejection.reason());
         self.rejection
     }
 

@@ -91,7 +91,7 @@ impl Guard {
         classifier: impl Classify<T, E>,
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, GuardError<E>> {
-        let permit = self.admit()?;
+        let permit = self.acquire().await?;
         let result = call.await;
         permit.finish(classifier.classify(result.as_ref()));
         result.map_err(GuardError::Inner)

@@ -2,12 +2,14 @@
 
 use super::fallback::Fallback;
 use crate::breaker::{Reason, Rejection};
-use crate::guard::{FailedOver, FallbackPlace, Permit, Refusal};
+use crate::guard::{Admission, FailedOver, FallbackPlace, Permit, Refusal};
 use crate::outcome::{Classify, Outcome};
+use crate::shed::CallContext;
 use pin_project::pin_project;
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
+use tower_service::Service;
 
 /// How a call ended, as far as its future can say.
 pub(super) enum Ended<Res, Err> {
@@ -19,20 +21,31 @@ pub(super) enum Ended<Res, Err> {
     Rejected(Rejection),
 }
 
+/// A call that waits to be let in.
+struct Waiting<S, F, C, Req> {
+    admission: Admission,
+    /// The service that was readied, and what it will be called with.
+    held: Option<(S, F, C, Req)>,
+    context: Option<CallContext>,
+}
+
 /// A guarded call. Whatever becomes of it, it is counted once.
 #[pin_project]
-pub(super) struct Call<Fut, F: Fallback<Req, Res>, C, Req, Res, Err> {
+pub(super) struct Call<S: Service<Req>, F: Fallback<Req, S::Response>, C, Req> {
     #[pin]
     #[allow(clippy::type_complexity)] // it is named once
-    state: State<Fut, C, Res, F::Kept, F::Refused, F::Failed<Result<Res, Err>>>,
+    state: State<S, F, C, Req, S::Future, S::Response, F::Kept, F::Refused, F::Failed<Result<S::Response, S::Error>>>,
 }
 
 #[pin_project(project = StateProj)]
-enum State<Fut, C, Res, Kept, Refused, Failed> {
+enum State<S, F, C, Req, Fut, Res, Kept, Refused, Failed> {
+    /// Boxed: it is rare, and would make every future larger.
+    Waiting(Box<Waiting<S, F, C, Req>>),
     Calling {
         #[pin]
         future: Fut,
         held: Option<(Permit, Kept, C)>,
+        context: Option<CallContext>,
     },
     Refused {
         #[pin]
@@ -46,53 +59,96 @@ enum State<Fut, C, Res, Kept, Refused, Failed> {
         call: Option<FailedOver>,
         place: FallbackPlace,
     },
-    /// Answered already, and counted.
+    /// Refused, answered at once, and counted.
     Answered(Option<Res>),
     /// Refused, and counted.
     Rejected(Option<Rejection>),
     Done,
 }
 
-impl<Fut, F, C, Req, Res, Err> Call<Fut, F, C, Req, Res, Err>
+impl<S, F, C, Req> Call<S, F, C, Req>
 where
-    F: Fallback<Req, Res>,
+    S: Service<Req>,
+    F: Fallback<Req, S::Response>,
 {
-    #[inline(always)]
-    pub(super) fn calling(future: Fut, permit: Permit, kept: F::Kept, classifier: C) -> Self {
-        Self { state: State::Calling { future, held: Some((permit, kept, classifier)) } }
+    pub(super) fn waiting(admission: Admission, held: (S, F, C, Req), context: Option<CallContext>) -> Self {
+        Self { state: State::Waiting(Box::new(Waiting { admission, held: Some(held), context })) }
     }
 
-    #[inline(always)]
-    pub(super) fn refused(fallback: F::Refused, refusal: Refusal, place: FallbackPlace) -> Self {
-        Self { state: State::Refused { fallback, refusal: Some(refusal), place } }
+    #[inline(always)] // see `Guarded::call`
+    pub(super) fn calling(
+        future: S::Future,
+        permit: Permit,
+        kept: F::Kept,
+        classifier: C,
+        context: Option<CallContext>,
+    ) -> Self {
+        Self { state: State::Calling { future, held: Some((permit, kept, classifier)), context } }
     }
 
-    #[inline(always)]
-    pub(super) fn answered(response: Res) -> Self {
-        Self { state: State::Answered(Some(response)) }
-    }
-
-    #[inline(always)]
-    pub(super) fn rejected(rejection: Rejection) -> Self {
-        Self { state: State::Rejected(Some(rejection)) }
+    /// Asks the fallback, if there is one that has a place.
+    #[inline(always)] // see `Guarded::call`
+    pub(super) fn refused<W>(refusal: Refusal, fallback: &F, request: Req, wrap: impl FnOnce(Self) -> W) -> W {
+        if F::ON_REFUSAL && F::WAITS {
+            if let Some(place) = refusal.core().fallback_place(F::WAITS) {
+                let fallback = fallback.refused(request, refusal.rejection());
+                return wrap(Self { state: State::Refused { fallback, refusal: Some(refusal), place } });
+            }
+        } else if F::ON_REFUSAL {
+            // The answer is there or not: what is over need not be carried through a future.
+            let answer = fallback.refused(request, refusal.rejection());
+            let mut cx = Context::from_waker(Waker::noop());
+            if let Poll::Ready(Some(response)) = pin!(answer).poll(&mut cx) {
+                refusal.degraded_at_once();
+                return wrap(Self { state: State::Answered(Some(response)) });
+            }
+        }
+        wrap(Self { state: State::Rejected(Some(refusal.reject())) })
     }
 }
 
-impl<Fut, F, C, Req, Res, Err> Future for Call<Fut, F, C, Req, Res, Err>
+impl<S, F, C, Req> Future for Call<S, F, C, Req>
 where
-    Fut: Future<Output = Result<Res, Err>>,
-    F: Fallback<Req, Res>,
-    C: Classify<Res, Err>,
+    S: Service<Req>,
+    F: Fallback<Req, S::Response>,
+    C: Classify<S::Response, S::Error>,
 {
-    type Output = Ended<Res, Err>;
+    type Output = Ended<S::Response, S::Error>;
 
-    #[inline(always)]
+    #[inline(always)] // see `Guarded::call`
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProj::Calling { future, held } => {
-                    let result = ready!(poll_counted(held, || future.poll(cx)));
+                StateProj::Waiting(waiting) => {
+                    let Waiting { admission, held, context } = &mut **waiting;
+                    let admitted = ready!(admission.poll(cx));
+                    let Some((mut service, fallback, classifier, request)) = held.take() else {
+                        return Poll::Pending; // polled after a panic
+                    };
+                    let next = match admitted {
+                        Ok(permit) => {
+                            let kept = fallback.keep(&request);
+                            let call = || service.call(request);
+                            let future = match *context {
+                                Some(context) => context.sync_scope(call),
+                                None => call(),
+                            };
+                            Self::calling(future, permit, kept, classifier, *context)
+                        }
+                        Err(rejection) => {
+                            let refusal = admission.core.refuse(admission.started, rejection, &admission.context);
+                            Self::refused(refusal, &fallback, request, |call| call)
+                        }
+                    };
+                    state.set(next.state);
+                }
+                StateProj::Calling { future, held, context } => {
+                    let poll = || match *context {
+                        Some(context) => context.sync_scope(|| future.poll(cx)),
+                        None => future.poll(cx),
+                    };
+                    let result = ready!(poll_counted(held, poll));
                     let Some((permit, kept, classifier)) = held.take() else {
                         // It panicked, was counted as that, and was polled again all the same.
                         return Poll::Ready(Ended::Counted(result));
@@ -140,7 +196,7 @@ where
                     return answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ended::Counted(Ok(answer))));
                 }
                 StateProj::Rejected(rejection) => {
-                    return rejection.take().map_or(Poll::Pending, |r| Poll::Ready(Ended::Rejected(r)));
+                    return rejection.take().map_or(Poll::Pending, |rejection| Poll::Ready(Ended::Rejected(rejection)));
                 }
                 StateProj::Done => return Poll::Pending, // polled after it was done
             }

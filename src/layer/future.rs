@@ -16,13 +16,12 @@ use tower_service::Service;
 #[must_use = "futures do nothing unless polled"]
 pub struct GuardFuture<S: Service<Req>, F: Fallback<Req, S::Response>, C, Req> {
     #[pin]
-    #[allow(clippy::type_complexity)] // it is named once
-    call: Call<S::Future, F, C, Req, S::Response, S::Error>,
+    call: Call<S, F, C, Req>,
 }
 
 impl<S: Service<Req>, F: Fallback<Req, S::Response>, C, Req> GuardFuture<S, F, C, Req> {
-    #[inline(always)]
-    pub(super) fn new(call: Call<S::Future, F, C, Req, S::Response, S::Error>) -> Self {
+    #[inline(always)] // see `Guarded::call`
+    pub(super) fn new(call: Call<S, F, C, Req>) -> Self {
         Self { call }
     }
 }
@@ -35,7 +34,7 @@ where
 {
     type Output = Result<S::Response, GuardError<S::Error>>;
 
-    #[inline(always)]
+    #[inline(always)] // see `Guarded::call`
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match ready!(self.project().call.poll(cx)) {
             Ended::Answered(result, permit, outcome) => {

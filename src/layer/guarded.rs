@@ -1,40 +1,38 @@
 //! What every face of a guard has inside: the service, the guard, and whether the service was readied.
 
 use super::call::Call;
+use super::context::ReadContext;
 use super::fallback::Fallback;
 use crate::breaker::Wait;
-use crate::guard::{Guard, Refusal};
+use crate::guard::{Entered, Guard, Permit};
 use crate::outcome::Classify;
-use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use crate::shed::CallContext;
+use std::task::{Context, Poll};
 use tower_service::Service;
 
-/// A call to `S`.
-pub(super) type Called<S, F, C, Req> =
-    Call<<S as Service<Req>>::Future, F, C, Req, <S as Service<Req>>::Response, <S as Service<Req>>::Error>;
-
 /// A service behind a guard. Clones are independent: a clone is not ready.
-pub(super) struct Guarded<S, F, C> {
+pub(super) struct Guarded<S, F, C, P> {
     pub(super) inner: S,
     pub(super) guard: Guard,
     fallback: F,
     classifier: C,
+    context: P,
     /// Whether `inner` has been readied and not called since.
     ready: bool,
     /// Registered with the breaker while `inner` is not ready.
     wait: Option<Wait>,
 }
 
-impl<S: Clone, F: Clone, C: Clone> Clone for Guarded<S, F, C> {
+impl<S: Clone, F: Clone, C: Clone, P: Clone> Clone for Guarded<S, F, C, P> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), self.guard, self.fallback.clone(), self.classifier.clone())
+        let Self { inner, guard, fallback, classifier, context, .. } = self;
+        Self::new(inner.clone(), *guard, fallback.clone(), classifier.clone(), context.clone())
     }
 }
 
-impl<S, F, C> Guarded<S, F, C> {
-    pub(super) fn new(inner: S, guard: Guard, fallback: F, classifier: C) -> Self {
-        Self { inner, guard, fallback, classifier, ready: false, wait: None }
+impl<S, F, C, P> Guarded<S, F, C, P> {
+    pub(super) fn new(inner: S, guard: Guard, fallback: F, classifier: C, context: P) -> Self {
+        Self { inner, guard, fallback, classifier, context, ready: false, wait: None }
     }
 
     /// Ready if `inner` is, and also while the breaker would refuse anyway.
@@ -64,7 +62,7 @@ impl<S, F, C> Guarded<S, F, C> {
         Poll::Pending
     }
 
-    #[inline(always)]
+    #[inline]
     fn would_refuse(&self) -> bool {
         let core = self.guard.core;
         core.gate.as_ref().is_some_and(|gate| gate.refuses(|| core.now()).is_some())
@@ -73,49 +71,70 @@ impl<S, F, C> Guarded<S, F, C> {
     /// Admission happens here, not in `poll_ready`: a server asks for readiness before there is a request.
     ///
     /// `wrap` makes the face's own future of the call.
-    // Always inlined, and wrapped where it is made: moved from one place in memory to the next, a call costs more than
+    // Always inlined, and wrapped where it is made: to be moved from one place in memory to the next costs a call more than
     // all that is counted for it.
     #[inline(always)]
-    pub(super) fn call<Req, W>(&mut self, request: Req, wrap: impl FnOnce(Called<S, F, C, Req>) -> W) -> W
+    pub(super) fn call<Req, W>(&mut self, request: Req, wrap: impl FnOnce(Call<S, F, C, Req>) -> W) -> W
     where
-        S: Service<Req>,
-        F: Fallback<Req, S::Response>,
+        S: Service<Req> + Clone,
+        F: Fallback<Req, S::Response> + Clone,
         C: Classify<S::Response, S::Error> + Clone,
+        P: ReadContext<Req>,
     {
-        let core = self.guard.core;
-        let admitted = if self.ready { core.admit_or_fall_back() } else { Err(core.refuse_unready()) };
-        let refusal = match admitted {
-            Ok(permit) => {
-                self.ready = false;
-                let classifier = self.classifier.clone();
-                let kept = self.fallback.keep(&request);
-                return wrap(Call::calling(self.inner.call(request), permit, kept, classifier));
-            }
-            Err(refusal) => refusal,
-        };
-        self.refuse(refusal, request, wrap)
+        if !self.ready {
+            return Call::refused(self.guard.core.refuse_unready(), &self.fallback, request, wrap);
+        }
+        let context = self.context.read(&request);
+        if context.is_none()
+            && let Some(permit) = self.guard.core.admit_at_once()
+        {
+            return wrap(self.calling(permit, request, None));
+        }
+        wrap(self.enter(request, context))
     }
 
-    #[inline(always)]
-    fn refuse<Req, W>(&self, refusal: Refusal, request: Req, wrap: impl FnOnce(Called<S, F, C, Req>) -> W) -> W
+    #[inline(always)] // see `GuardCore::admit`
+    fn calling<Req>(&mut self, permit: Permit, request: Req, context: Option<CallContext>) -> Call<S, F, C, Req>
     where
         S: Service<Req>,
         F: Fallback<Req, S::Response>,
+        C: Clone,
     {
-        if F::ON_REFUSAL && F::WAITS {
-            if let Some(place) = self.guard.core.fallback_place(F::WAITS) {
-                let rejection = refusal.rejection();
-                return wrap(Call::refused(self.fallback.refused(request, rejection), refusal, place));
+        self.ready = false;
+        let classifier = self.classifier.clone();
+        let kept = self.fallback.keep(&request);
+        let future = match context {
+            Some(context) => context.sync_scope(|| self.inner.call(request)),
+            None => self.inner.call(request),
+        };
+        Call::calling(future, permit, kept, classifier, context)
+    }
+
+    #[cold]
+    fn enter<Req>(&mut self, request: Req, context: Option<CallContext>) -> Call<S, F, C, Req>
+    where
+        S: Service<Req> + Clone,
+        F: Fallback<Req, S::Response> + Clone,
+        C: Clone,
+    {
+        let core = self.guard.core;
+        // Nobody outlives whom it works for.
+        let outer = CallContext::current().due();
+        let context = context.map(|context| context.seen_at(core.now()).under(outer));
+        match core.enter(context.unwrap_or_default()) {
+            Entered::In(permit) => self.calling(permit, request, context),
+            Entered::Waits(admission) => {
+                // The one that was readied is the one that will be called.
+                let unready = self.inner.clone();
+                let readied = std::mem::replace(&mut self.inner, unready);
+                self.ready = false;
+                let held = (readied, self.fallback.clone(), self.classifier.clone(), request);
+                Call::waiting(admission, held, context)
             }
-        } else if F::ON_REFUSAL {
-            // Its answer is there or not: a call that is over need not be carried through a future.
-            let answer = self.fallback.refused(request, refusal.rejection());
-            let mut cx = Context::from_waker(Waker::noop());
-            if let Poll::Ready(Some(response)) = pin!(answer).poll(&mut cx) {
-                refusal.degraded_at_once();
-                return wrap(Call::answered(response));
+            Entered::Refused(started, rejection) => {
+                let refusal = core.refuse(started, rejection, &context.unwrap_or_default());
+                Call::refused(refusal, &self.fallback, request, |call| call)
             }
         }
-        wrap(Call::rejected(refusal.reject()))
     }
 }

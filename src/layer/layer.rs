@@ -1,5 +1,6 @@
 //! `GuardLayer`: puts any Tower service behind a guard.
 
+use super::context::TaskContext;
 use super::fallback::{sealed, split};
 use super::service::GuardService;
 use crate::error::Error;
@@ -26,13 +27,14 @@ use tower_layer::Layer;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct GuardLayer<F = (), C = ResultClassifier> {
+pub struct GuardLayer<F = (), C = ResultClassifier, P = TaskContext> {
     guard: Guard,
     fallback: F,
     classifier: C,
+    context: P,
 }
 
-impl<F, C> GuardLayer<F, C> {
+impl<F, C, P> GuardLayer<F, C, P> {
     /// The guard.
     pub fn guard(&self) -> Guard {
         self.guard
@@ -52,20 +54,28 @@ impl<F, C> GuardLayer<F, C> {
     /// });
     /// # Ok::<(), plimsoll::Error>(())
     /// ```
-    pub fn classify<D>(self, classifier: D) -> GuardLayer<F, D> {
-        GuardLayer { guard: self.guard, fallback: self.fallback, classifier }
+    pub fn classify<D>(self, classifier: D) -> GuardLayer<F, D, P> {
+        let Self { guard, fallback, context, .. } = self;
+        GuardLayer { guard, fallback, classifier, context }
+    }
+
+    /// Says with another reader, or a closure, what a request brings along: its priority, deadline and tenant.
+    pub fn context<Q>(self, context: Q) -> GuardLayer<F, C, Q> {
+        let Self { guard, fallback, classifier, .. } = self;
+        GuardLayer { guard, fallback, classifier, context }
     }
 }
 
-impl<S, F: Clone, C: Clone> Layer<S> for GuardLayer<F, C> {
-    type Service = GuardService<S, F, C>;
+impl<S, F: Clone, C: Clone, P: Clone> Layer<S> for GuardLayer<F, C, P> {
+    type Service = GuardService<S, F, C, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        GuardService::new(inner, self.guard, self.fallback.clone(), self.classifier.clone())
+        let Self { guard, fallback, classifier, context } = self;
+        GuardService::new(inner, *guard, fallback.clone(), classifier.clone(), context.clone())
     }
 }
 
-impl<F, C> fmt::Debug for GuardLayer<F, C> {
+impl<F, C, P> fmt::Debug for GuardLayer<F, C, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GuardLayer").field("guard", &self.guard).finish_non_exhaustive()
     }
@@ -80,13 +90,13 @@ impl<F: sealed::Sealed> GuardBuilder<F> {
     /// As [`build`](Self::build); and an [`Error`] if the fallback cannot work.
     pub fn layer(self) -> Result<GuardLayer<F>, Error> {
         let (guard, fallback) = split(self)?;
-        Ok(GuardLayer { guard, fallback, classifier: ResultClassifier })
+        Ok(GuardLayer { guard, fallback, classifier: ResultClassifier, context: TaskContext })
     }
 }
 
 impl Guard {
     /// A layer that puts any Tower service behind this guard.
     pub fn layer(&self) -> GuardLayer {
-        GuardLayer { guard: *self, fallback: (), classifier: ResultClassifier }
+        GuardLayer { guard: *self, fallback: (), classifier: ResultClassifier, context: TaskContext }
     }
 }

@@ -1,5 +1,6 @@
 //! `GuardService`: any Tower service behind a guard.
 
+use super::context::{ReadContext, TaskContext};
 use super::fallback::Fallback;
 use super::future::GuardFuture;
 use super::guarded::Guarded;
@@ -16,13 +17,13 @@ use tower_service::Service;
 /// after all, to a service that was not asked, is refused with [`Reason::NotReady`](crate::Reason::NotReady).
 ///
 /// An error of the service's readiness is passed on as [`GuardError::Inner`]. It is not counted: there was no call.
-pub struct GuardService<S, F, C> {
-    guarded: Guarded<S, F, C>,
+pub struct GuardService<S, F, C, P = TaskContext> {
+    guarded: Guarded<S, F, C, P>,
 }
 
-impl<S, F, C> GuardService<S, F, C> {
-    pub(super) fn new(inner: S, guard: Guard, fallback: F, classifier: C) -> Self {
-        Self { guarded: Guarded::new(inner, guard, fallback, classifier) }
+impl<S, F, C, P> GuardService<S, F, C, P> {
+    pub(super) fn new(inner: S, guard: Guard, fallback: F, classifier: C, context: P) -> Self {
+        Self { guarded: Guarded::new(inner, guard, fallback, classifier, context) }
     }
 
     /// The guard.
@@ -46,10 +47,11 @@ impl<S, F, C> GuardService<S, F, C> {
     }
 }
 
-impl<S, F, C, Req> Service<Req> for GuardService<S, F, C>
+impl<S, F, C, P, Req> Service<Req> for GuardService<S, F, C, P>
 where
-    S: Service<Req>,
-    F: Fallback<Req, S::Response>,
+    S: Service<Req> + Clone,
+    F: Fallback<Req, S::Response> + Clone,
+    P: ReadContext<Req>,
     C: Classify<S::Response, S::Error> + Clone,
 {
     type Response = S::Response;
@@ -66,13 +68,13 @@ where
     }
 }
 
-impl<S: Clone, F: Clone, C: Clone> Clone for GuardService<S, F, C> {
+impl<S: Clone, F: Clone, C: Clone, P: Clone> Clone for GuardService<S, F, C, P> {
     fn clone(&self) -> Self {
         Self { guarded: self.guarded.clone() }
     }
 }
 
-impl<S: fmt::Debug, F, C> fmt::Debug for GuardService<S, F, C> {
+impl<S: fmt::Debug, F, C, P> fmt::Debug for GuardService<S, F, C, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Guarded { inner, guard, .. } = &self.guarded;
         f.debug_struct("GuardService").field("inner", inner).field("guard", guard).finish_non_exhaustive()

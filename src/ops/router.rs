@@ -18,7 +18,7 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 /// * `/metrics`: everything for Prometheus, read at that moment;
 /// * `/slo`: the [`status`] page, for people;
 /// * `/livez`: 200 while the process answers at all;
-/// * `/readyz`: 200, with a line for each breaker that is not closed. An open breaker does **not** make the process
+/// * `/readyz`: 200, with a line for each breaker that is not closed, and for each limiter that warms up. An open breaker does **not** make the process
 ///   unready: what is broken is the service it calls, and a load balancer that took away every instance that noticed
 ///   would turn a partial outage, answered by fallbacks, into a whole one.
 ///
@@ -55,6 +55,9 @@ fn readiness(plimsoll: &Plimsoll) -> String {
         let state = guard.state();
         if state != State::Closed {
             text.extend(["breaker ", guard.name(), ": ", super::words::state(state), "\n"]);
+        }
+        if let Some(warmth) = guard.warmth() {
+            text.push_str(&format!("limiter {}: warming up, {:.0} % of the way\n", guard.name(), warmth * 100.0));
         }
     }
     text

@@ -253,6 +253,11 @@ const fn reason_word(reason: Reason) -> &'static str {
         Reason::ForcedOpen => "while forced open",
         Reason::NotReady => "because the service was not ready",
         Reason::FallbackLimit => "because too many fallbacks were under way",
+        Reason::Limit => "because as many were under way as are let in",
+        Reason::QueueFull => "because too many waited",
+        Reason::QueueTimeout => "because they waited too long",
+        Reason::Pressure => "because the budget went too fast",
+        Reason::Deadline => "because of their deadline",
         Reason::Failed => "because the call had failed",
     }
 }

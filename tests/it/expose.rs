@@ -38,12 +38,19 @@ fn every_series_is_there_at_zero_before_the_first_call() {
     has("plimsoll_slo_info", 2);
     has("plimsoll_breaker_state", 2 * 7);
     has("plimsoll_breaker_transitions_total", 25);
-    has("plimsoll_rejections_total", 2 * 6);
+    has("plimsoll_rejections_total", 2 * 11);
+    has("plimsoll_sheds_total", 2 * 3);
+    for gauge in ["plimsoll_saturation_ratio", "plimsoll_shed_ratio", "plimsoll_queued", "plimsoll_guard_info"] {
+        has(gauge, 2);
+    }
+    has("plimsoll_budget_exhaustion_seconds", 2);
     has("plimsoll_in_flight", 2);
     has("plimsoll_concurrency_limit", 2);
     assert!(text.contains("plimsoll_concurrency_limit{guard=\"plain\"} +Inf\n"), "{text}");
-    for ((name, labels), value) in read.samples.iter().filter(|((name, _), _)| name != "plimsoll_concurrency_limit") {
+    let infinite = ["plimsoll_concurrency_limit", "plimsoll_budget_exhaustion_seconds"];
+    for ((name, labels), value) in read.samples.iter().filter(|((name, _), _)| !infinite.contains(&name.as_str())) {
         let one = name == "plimsoll_slo_info"
+            || name == "plimsoll_guard_info"
             || name == "plimsoll_error_budget_remaining_ratio"
             || labels.get("state").is_some_and(|state| state == "closed");
         assert_eq!(*value, f64::from(u8::from(one)), "{name} {labels:?}");

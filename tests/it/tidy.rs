@@ -18,14 +18,21 @@ const PLAN: &[(&str, &[&str])] = &[
     ("budget", &["outcome", "slo", "window"]),
     ("alert", &["time", "outcome", "slo", "window", "budget"]),
     ("breaker", &["error", "sync", "time", "outcome", "slo", "record", "window", "budget"]),
-    ("guard", &["error", "sync", "time", "events", "outcome", "slo", "record", "window", "budget", "alert", "breaker"]),
-    ("layer", &["error", "time", "outcome", "breaker", "guard"]),
+    ("shed", &["error", "sync", "time", "outcome", "slo", "breaker"]),
+    (
+        "guard",
+        &[
+            "error", "sync", "time", "events", "outcome", "slo", "record", "window", "budget", "alert", "breaker",
+            "shed",
+        ],
+    ),
+    ("layer", &["error", "time", "outcome", "breaker", "shed", "guard"]),
     ("registry", &["error", "time", "events", "outcome", "slo", "window", "budget", "alert", "breaker", "guard"]),
     (
         "expose",
         &[
-            "names", "time", "events", "outcome", "slo", "record", "window", "budget", "alert", "breaker", "guard",
-            "registry",
+            "names", "time", "events", "outcome", "slo", "record", "window", "budget", "alert", "breaker", "shed",
+            "guard", "registry",
         ],
     ),
     ("artifacts", &["error", "names", "slo"]),

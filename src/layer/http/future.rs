@@ -23,8 +23,7 @@ where
     F: Fallback<Request<ReqBody>, Response<B>>,
 {
     #[pin]
-    #[allow(clippy::type_complexity)] // it is named once
-    call: Call<S::Future, F, C, Request<ReqBody>, Response<B>, S::Error>,
+    call: Call<S, F, C, Request<ReqBody>>,
     bodyless: bool,
 }
 
@@ -33,8 +32,7 @@ where
     S: Service<Request<ReqBody>, Response = Response<B>>,
     F: Fallback<Request<ReqBody>, Response<B>>,
 {
-    #[allow(clippy::type_complexity)]
-    pub(super) fn new(call: Call<S::Future, F, C, Request<ReqBody>, Response<B>, S::Error>, bodyless: bool) -> Self {
+    pub(super) fn new(call: Call<S, F, C, Request<ReqBody>>, bodyless: bool) -> Self {
         Self { call, bodyless }
     }
 }

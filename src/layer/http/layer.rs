@@ -1,5 +1,6 @@
 //! `HttpLayer`: puts an HTTP server's services behind a guard.
 
+use super::context::HttpContext;
 use super::service::HttpService;
 use crate::error::Error;
 use crate::guard::{Guard, GuardBuilder};
@@ -36,13 +37,14 @@ use tower_layer::Layer;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct HttpLayer<F = (), C = StatusClassifier> {
+pub struct HttpLayer<F = (), C = StatusClassifier, P = HttpContext> {
     guard: Guard,
     fallback: F,
     classifier: C,
+    context: P,
 }
 
-impl<F, C> HttpLayer<F, C> {
+impl<F, C, P> HttpLayer<F, C, P> {
     /// The guard.
     pub fn guard(&self) -> Guard {
         self.guard
@@ -63,20 +65,29 @@ impl<F, C> HttpLayer<F, C> {
     /// });
     /// # Ok::<(), plimsoll::Error>(())
     /// ```
-    pub fn classify<D>(self, classifier: D) -> HttpLayer<F, D> {
-        HttpLayer { guard: self.guard, fallback: self.fallback, classifier }
+    pub fn classify<D>(self, classifier: D) -> HttpLayer<F, D, P> {
+        let Self { guard, fallback, context, .. } = self;
+        HttpLayer { guard, fallback, classifier, context }
+    }
+
+    /// Says with another reader, or a closure, what a request brings along: its priority, deadline and tenant. Unless it is
+    /// said, no header is believed ([`HttpContext`](super::HttpContext)).
+    pub fn context<Q>(self, context: Q) -> HttpLayer<F, C, Q> {
+        let Self { guard, fallback, classifier, .. } = self;
+        HttpLayer { guard, fallback, classifier, context }
     }
 }
 
-impl<S, F: Clone, C: Clone> Layer<S> for HttpLayer<F, C> {
-    type Service = HttpService<S, F, C>;
+impl<S, F: Clone, C: Clone, P: Clone> Layer<S> for HttpLayer<F, C, P> {
+    type Service = HttpService<S, F, C, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        HttpService::new(inner, self.guard, self.fallback.clone(), self.classifier.clone())
+        let Self { guard, fallback, classifier, context } = self;
+        HttpService::new(inner, *guard, fallback.clone(), classifier.clone(), context.clone())
     }
 }
 
-impl<F, C> fmt::Debug for HttpLayer<F, C> {
+impl<F, C, P> fmt::Debug for HttpLayer<F, C, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpLayer").field("guard", &self.guard).finish_non_exhaustive()
     }
@@ -91,7 +102,7 @@ impl<F: sealed::Sealed> GuardBuilder<F> {
     pub fn http(self) -> Result<HttpLayer<F>, Error> {
         let (guard, fallback) = split(self)?;
         guard.core.expect_first_bytes();
-        Ok(HttpLayer { guard, fallback, classifier: StatusClassifier })
+        Ok(HttpLayer { guard, fallback, classifier: StatusClassifier, context: HttpContext::new() })
     }
 }
 
@@ -99,6 +110,6 @@ impl Guard {
     /// A layer that puts the HTTP services of a server behind this guard.
     pub fn http(&self) -> HttpLayer {
         self.core.expect_first_bytes();
-        HttpLayer { guard: *self, fallback: (), classifier: StatusClassifier }
+        HttpLayer { guard: *self, fallback: (), classifier: StatusClassifier, context: HttpContext::new() }
     }
 }

@@ -3,6 +3,7 @@
 
 mod body;
 mod client;
+mod context;
 mod future;
 #[allow(clippy::module_inception)]
 mod layer;
@@ -11,6 +12,7 @@ mod service;
 
 pub use body::GuardBody;
 pub use client::{HttpClientFuture, HttpClientLayer, HttpClientService};
+pub use context::HttpContext;
 pub use future::HttpFuture;
 pub use layer::HttpLayer;
 pub use service::HttpService;

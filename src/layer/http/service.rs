@@ -1,8 +1,10 @@
 //! `HttpService`: an HTTP server's service behind a guard.
 
 use super::body::{GuardBody, is_bodyless};
+use super::context::HttpContext;
 use super::future::HttpFuture;
 use crate::guard::Guard;
+use crate::layer::ReadContext;
 use crate::layer::fallback::Fallback;
 use crate::layer::guarded::Guarded;
 use crate::outcome::Classify;
@@ -16,13 +18,13 @@ use tower_service::Service;
 /// An HTTP service behind a guard, made by [`HttpLayer`](super::HttpLayer).
 ///
 /// Readiness is as [`GuardService`](crate::GuardService)'s. Its error stays the service's own.
-pub struct HttpService<S, F, C> {
-    guarded: Guarded<S, F, C>,
+pub struct HttpService<S, F, C, P = HttpContext> {
+    guarded: Guarded<S, F, C, P>,
 }
 
-impl<S, F, C> HttpService<S, F, C> {
-    pub(super) fn new(inner: S, guard: Guard, fallback: F, classifier: C) -> Self {
-        Self { guarded: Guarded::new(inner, guard, fallback, classifier) }
+impl<S, F, C, P> HttpService<S, F, C, P> {
+    pub(super) fn new(inner: S, guard: Guard, fallback: F, classifier: C, context: P) -> Self {
+        Self { guarded: Guarded::new(inner, guard, fallback, classifier, context) }
     }
 
     /// The guard.
@@ -46,10 +48,11 @@ impl<S, F, C> HttpService<S, F, C> {
     }
 }
 
-impl<S, F, C, ReqBody, B> Service<Request<ReqBody>> for HttpService<S, F, C>
+impl<S, F, C, P, ReqBody, B> Service<Request<ReqBody>> for HttpService<S, F, C, P>
 where
-    S: Service<Request<ReqBody>, Response = Response<B>>,
-    F: Fallback<Request<ReqBody>, Response<B>>,
+    S: Service<Request<ReqBody>, Response = Response<B>> + Clone,
+    F: Fallback<Request<ReqBody>, Response<B>> + Clone,
+    P: ReadContext<Request<ReqBody>>,
     C: Classify<Response<B>, S::Error> + Clone,
     B: Body,
     B::Data: From<Bytes>,
@@ -68,13 +71,13 @@ where
     }
 }
 
-impl<S: Clone, F: Clone, C: Clone> Clone for HttpService<S, F, C> {
+impl<S: Clone, F: Clone, C: Clone, P: Clone> Clone for HttpService<S, F, C, P> {
     fn clone(&self) -> Self {
         Self { guarded: self.guarded.clone() }
     }
 }
 
-impl<S: fmt::Debug, F, C> fmt::Debug for HttpService<S, F, C> {
+impl<S: fmt::Debug, F, C, P> fmt::Debug for HttpService<S, F, C, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Guarded { inner, guard, .. } = &self.guarded;
         f.debug_struct("HttpService").field("inner", inner).field("guard", guard).finish_non_exhaustive()

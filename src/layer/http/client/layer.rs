@@ -3,6 +3,7 @@
 use super::service::HttpClientService;
 use crate::error::Error;
 use crate::guard::{Guard, GuardBuilder};
+use crate::layer::TaskContext;
 use crate::layer::fallback::{sealed, split};
 use crate::outcome::StatusClassifier;
 use std::fmt;
@@ -38,33 +39,42 @@ use tower_layer::Layer;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct HttpClientLayer<F = (), C = StatusClassifier> {
+pub struct HttpClientLayer<F = (), C = StatusClassifier, P = TaskContext> {
     guard: Guard,
     fallback: F,
     classifier: C,
+    context: P,
 }
 
-impl<F, C> HttpClientLayer<F, C> {
+impl<F, C, P> HttpClientLayer<F, C, P> {
     /// The guard.
     pub fn guard(&self) -> Guard {
         self.guard
     }
 
     /// Says with another classifier what the head of a response, or the client's error, means.
-    pub fn classify<D>(self, classifier: D) -> HttpClientLayer<F, D> {
-        HttpClientLayer { guard: self.guard, fallback: self.fallback, classifier }
+    pub fn classify<D>(self, classifier: D) -> HttpClientLayer<F, D, P> {
+        let Self { guard, fallback, context, .. } = self;
+        HttpClientLayer { guard, fallback, classifier, context }
+    }
+
+    /// Says with another reader, or a closure, what a request brings along: its priority, deadline and tenant.
+    pub fn context<Q>(self, context: Q) -> HttpClientLayer<F, C, Q> {
+        let Self { guard, fallback, classifier, .. } = self;
+        HttpClientLayer { guard, fallback, classifier, context }
     }
 }
 
-impl<S, F: Clone, C: Clone> Layer<S> for HttpClientLayer<F, C> {
-    type Service = HttpClientService<S, F, C>;
+impl<S, F: Clone, C: Clone, P: Clone> Layer<S> for HttpClientLayer<F, C, P> {
+    type Service = HttpClientService<S, F, C, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        HttpClientService::new(inner, self.guard, self.fallback.clone(), self.classifier.clone())
+        let Self { guard, fallback, classifier, context } = self;
+        HttpClientService::new(inner, *guard, fallback.clone(), classifier.clone(), context.clone())
     }
 }
 
-impl<F, C> fmt::Debug for HttpClientLayer<F, C> {
+impl<F, C, P> fmt::Debug for HttpClientLayer<F, C, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpClientLayer").field("guard", &self.guard).finish_non_exhaustive()
     }
@@ -79,7 +89,7 @@ impl<F: sealed::Sealed> GuardBuilder<F> {
     pub fn http_client(self) -> Result<HttpClientLayer<F>, Error> {
         let (guard, fallback) = split(self)?;
         guard.core.expect_first_bytes();
-        Ok(HttpClientLayer { guard, fallback, classifier: StatusClassifier })
+        Ok(HttpClientLayer { guard, fallback, classifier: StatusClassifier, context: TaskContext })
     }
 }
 
@@ -87,6 +97,6 @@ impl Guard {
     /// A layer that puts HTTP clients behind this guard.
     pub fn http_client(&self) -> HttpClientLayer {
         self.core.expect_first_bytes();
-        HttpClientLayer { guard: *self, fallback: (), classifier: StatusClassifier }
+        HttpClientLayer { guard: *self, fallback: (), classifier: StatusClassifier, context: TaskContext }
     }
 }

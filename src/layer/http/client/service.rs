@@ -5,6 +5,7 @@ use crate::guard::{Guard, GuardError};
 use crate::layer::fallback::Fallback;
 use crate::layer::guarded::Guarded;
 use crate::layer::http::body::{GuardBody, is_bodyless};
+use crate::layer::{ReadContext, TaskContext};
 use crate::outcome::Classify;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -16,13 +17,13 @@ use tower_service::Service;
 /// An HTTP client behind a guard, made by [`HttpClientLayer`](super::HttpClientLayer).
 ///
 /// Readiness is as [`GuardService`](crate::GuardService)'s. Its error is [`GuardError`]: a refusal, or the client's own.
-pub struct HttpClientService<S, F, C> {
-    guarded: Guarded<S, F, C>,
+pub struct HttpClientService<S, F, C, P = TaskContext> {
+    guarded: Guarded<S, F, C, P>,
 }
 
-impl<S, F, C> HttpClientService<S, F, C> {
-    pub(super) fn new(inner: S, guard: Guard, fallback: F, classifier: C) -> Self {
-        Self { guarded: Guarded::new(inner, guard, fallback, classifier) }
+impl<S, F, C, P> HttpClientService<S, F, C, P> {
+    pub(super) fn new(inner: S, guard: Guard, fallback: F, classifier: C, context: P) -> Self {
+        Self { guarded: Guarded::new(inner, guard, fallback, classifier, context) }
     }
 
     /// The guard.
@@ -46,10 +47,11 @@ impl<S, F, C> HttpClientService<S, F, C> {
     }
 }
 
-impl<S, F, C, ReqBody, B> Service<Request<ReqBody>> for HttpClientService<S, F, C>
+impl<S, F, C, P, ReqBody, B> Service<Request<ReqBody>> for HttpClientService<S, F, C, P>
 where
-    S: Service<Request<ReqBody>, Response = Response<B>>,
-    F: Fallback<Request<ReqBody>, Response<B>>,
+    S: Service<Request<ReqBody>, Response = Response<B>> + Clone,
+    F: Fallback<Request<ReqBody>, Response<B>> + Clone,
+    P: ReadContext<Request<ReqBody>>,
     C: Classify<Response<B>, S::Error> + Clone,
     B: Body,
     B::Data: From<Bytes>,
@@ -68,13 +70,13 @@ where
     }
 }
 
-impl<S: Clone, F: Clone, C: Clone> Clone for HttpClientService<S, F, C> {
+impl<S: Clone, F: Clone, C: Clone, P: Clone> Clone for HttpClientService<S, F, C, P> {
     fn clone(&self) -> Self {
         Self { guarded: self.guarded.clone() }
     }
 }
 
-impl<S: fmt::Debug, F, C> fmt::Debug for HttpClientService<S, F, C> {
+impl<S: fmt::Debug, F, C, P> fmt::Debug for HttpClientService<S, F, C, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Guarded { inner, guard, .. } = &self.guarded;
         f.debug_struct("HttpClientService").field("inner", inner).field("guard", guard).finish_non_exhaustive()

@@ -1,0 +1,95 @@
+//! A guard's limiter, and what tells it how hard to shed.
+
+use super::Meter;
+use crate::outcome::Accounting;
+use crate::record::{Mapping, Recorder};
+use crate::shed::{Limiter, LimiterShown, Pressure, Shed};
+use crate::time::Timestamp;
+use parking_lot::Mutex;
+use std::time::Duration;
+
+/// The share of shed calls is of those of about so long.
+const LATELY: Duration = Duration::from_secs(10);
+
+/// The limiter, and its outer loop.
+#[derive(Debug)]
+pub(crate) struct Shedding {
+    pub(crate) limiter: Limiter,
+    outer: Mutex<Outer>,
+}
+
+#[derive(Debug)]
+struct Outer {
+    /// What the objectives make of calls, the guard's own refusals left out.
+    mappings: Vec<Mapping>,
+    pressure: Pressure,
+    cells: Vec<u64>,
+    at: Timestamp,
+    /// Calls and, of these, shed ones: all when last looked at, and of late.
+    last: (u64, u64),
+    lately: (f64, f64),
+    /// The last limit that there was.
+    known: Option<u32>,
+}
+
+/// What a limiter stands at, for those who look.
+#[cfg(feature = "metrics")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SheddingShown {
+    pub(crate) limiter: LimiterShown,
+    /// How much is wanted of what there is room for: over 1, too much. 0 as long as no limit is known.
+    pub(crate) saturation: f64,
+    /// The share of the calls of late that were shed.
+    pub(crate) shed_ratio: f64,
+}
+
+impl Shedding {
+    pub(super) fn new(shed: &Shed, meter: &Meter, recorder: &Recorder, now: Timestamp) -> Self {
+        let watched = meter.watched(Accounting::breaker());
+        let outer = Outer {
+            mappings: watched.iter().map(|watched| recorder.mapping(&watched.lane)).collect(),
+            pressure: Pressure::new(watched.iter().map(|watched| watched.target), now),
+            cells: Vec::new(),
+            at: now,
+            last: (0, 0),
+            lately: (0.0, 0.0),
+            known: None,
+        };
+        Self { limiter: Limiter::new(shed, meter.patience(), now), outer: Mutex::new(outer) }
+    }
+
+    /// What time alone does. If another thread is about it, it is done.
+    pub(super) fn tick(&self, meter: &Meter, recorder: &Recorder, now: Timestamp) {
+        let Some(mut outer) = self.outer.try_lock() else { return };
+        let pressure = outer.look(&self.limiter.shown(), meter, recorder, now);
+        drop(outer);
+        self.limiter.tick(pressure, now);
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn shown(&self, in_flight: u64) -> SheddingShown {
+        let (outer, limiter) = (self.outer.lock(), self.limiter.shown());
+        let (calls, sheds) = outer.lately;
+        let shed_ratio = if calls > 0.0 { (sheds / calls).min(1.0) } else { 0.0 };
+        let wanted = in_flight as f64 + f64::from(limiter.waiting);
+        let room = limiter.limit.or(outer.known).map_or(f64::INFINITY, f64::from);
+        // What was shed was wanted too.
+        let saturation = wanted / room / (1.0 - shed_ratio).max(0.01);
+        SheddingShown { limiter, saturation, shed_ratio }
+    }
+}
+
+impl Outer {
+    fn look(&mut self, limiter: &LimiterShown, meter: &Meter, recorder: &Recorder, now: Timestamp) -> f64 {
+        self.known = limiter.limit.or(self.known);
+        recorder.cells_into(&mut self.cells);
+        let calls = self.cells.iter().fold(0_u64, |sum, n| sum.wrapping_add(*n));
+        let sheds = limiter.sheds.iter().sum();
+        let kept = (-now.since(self.at).as_secs_f64() / LATELY.as_secs_f64()).exp();
+        self.lately.0 = self.lately.0 * kept + calls.saturating_sub(self.last.0) as f64;
+        self.lately.1 = self.lately.1 * kept + f64::from(u32::try_from(sheds - self.last.1).unwrap_or(u32::MAX));
+        (self.at, self.last) = (now, (calls, sheds));
+        let tallies = self.mappings.iter().map(|mapping| mapping.tally(&self.cells));
+        self.pressure.update(tallies, meter.budget_left(), now)
+    }
+}

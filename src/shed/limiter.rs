@@ -1,0 +1,373 @@
+//! A limit that threads share.
+//!
+//! While calls are fast nothing is counted here: a call reads one word and passes. Once a call takes a quarter of the
+//! target the limiter is *engaged*: calls are then counted in and out on one shared word, and their latencies are learned
+//! from ([`Estimator`]), without a lock that a call would wait for. Only those who find no room take one, to wait in line,
+//! and those who end while somebody does.
+
+use super::estimate::{Estimator, level_of};
+use super::queue::{Queue, Settled};
+use super::{CallContext, Priority, Shed};
+use crate::breaker::Reason;
+use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::time::{Timestamp, nanos};
+use crossbeam_utils::CachePadded;
+use std::fmt;
+use std::task::Waker;
+use std::time::Duration;
+
+/// It disengages after so long without a slow call, or anybody who found no room; or a hundred targets, if that is longer.
+const CALM: Duration = Duration::from_secs(10);
+/// A warm-up begins with so many calls, and doubles so often.
+const COLD: u32 = 8;
+const DOUBLINGS: f64 = 8.0;
+/// The most that is ever refused by ratio, so that something is still learned from the rest. In 2⁻³².
+const MOST: f64 = 0.9;
+const WHOLE: u64 = 1 << 32;
+
+/// Decides who is let in when not all can be.
+pub(crate) struct Limiter {
+    /// How long a call may take; the longest there is if nobody said.
+    target: Duration,
+    max_wait: Option<Duration>,
+    adaptive: bool,
+    has_queue: bool,
+    /// Slower calls engage it, in nanoseconds.
+    slow: u64,
+    cold_until: Option<(Timestamp, Duration)>,
+    hot: CachePadded<Hot>,
+    in_flight: CachePadded<AtomicU32>,
+    /// Those in line. Written under the queue's lock.
+    waiting: AtomicU32,
+    queue: Mutex<Queue>,
+    learned: Mutex<Estimator>,
+    /// How long a call takes once it is let in, in nanoseconds.
+    expected: AtomicU64,
+    /// Let in without waiting, since the queue was last told.
+    passed: AtomicU32,
+    /// Whether somebody found no room since the last call ended.
+    wanted: AtomicU32,
+    /// When a call was last slow, or found no room (nanoseconds).
+    busy: AtomicU64,
+    /// The share refused of what is sheddable, and of what is default (of [`WHOLE`]), and the sums of these shares.
+    shares: [AtomicU64; 2],
+    thinned: [AtomicU64; 2],
+    /// Refused, by [`Priority::band`].
+    sheds: [AtomicU64; 3],
+}
+
+/// Read by every call.
+#[derive(Debug)]
+struct Hot {
+    engaged: AtomicU32,
+    limit: AtomicU32,
+}
+
+impl Limiter {
+    pub(crate) fn new(shed: &Shed, threshold: Option<Duration>, now: Timestamp) -> Self {
+        let target = shed.target.or(threshold).unwrap_or(Duration::MAX);
+        let learned = Estimator::new(nanos(target), shed.fixed);
+        let cold = !shed.warm_up.is_zero();
+        let limiter = Self {
+            target,
+            max_wait: shed.max_wait,
+            adaptive: shed.fixed.is_none(),
+            has_queue: shed.queue > 0,
+            slow: nanos(target / 4),
+            cold_until: cold.then(|| (now.after(shed.warm_up), shed.warm_up)),
+            hot: CachePadded::new(Hot { engaged: AtomicU32::new(0), limit: AtomicU32::new(u32::MAX) }),
+            in_flight: CachePadded::new(AtomicU32::new(0)),
+            waiting: AtomicU32::new(0),
+            queue: Mutex::new(Queue::new(shed.queue)),
+            learned: Mutex::new(learned),
+            expected: AtomicU64::new(0),
+            passed: AtomicU32::new(0),
+            wanted: AtomicU32::new(0),
+            busy: AtomicU64::new(now.as_nanos()),
+            shares: Default::default(),
+            thinned: Default::default(),
+            sheds: Default::default(),
+        };
+        if cold || shed.fixed.is_some() {
+            limiter.publish(&limiter.learned.lock(), now);
+            limiter.hot.engaged.store(1, Ordering::Release);
+        }
+        limiter
+    }
+
+    /// Whether a call has to ask.
+    #[inline]
+    pub(crate) fn is_engaged(&self) -> bool {
+        // Acquire: with it the limit is seen that was learned, or begun with.
+        self.hot.engaged.load(Ordering::Acquire) != 0
+    }
+
+    /// Whether a call that took so long engages it.
+    #[inline]
+    pub(crate) fn is_slow(&self, latency: u64) -> bool {
+        latency > self.slow
+    }
+
+    /// Lets a call in, and says at which level, for [`leave`](Self::leave): 0 if it is not counted.
+    pub(crate) fn enter(&self, context: &CallContext, now: Timestamp) -> Result<u8, Reason> {
+        if context.due().is_some_and(|due| due <= now.after(self.expected())) {
+            return Err(Reason::Deadline);
+        }
+        if !self.is_engaged() {
+            return Ok(0);
+        }
+        if self.waiting.load(Ordering::Relaxed) == 0
+            && let Some(level) = self.take_place()
+        {
+            // Relaxed: it only counts.
+            self.passed.fetch_add(1, Ordering::Relaxed);
+            return Ok(level);
+        }
+        self.busy.store(now.as_nanos(), Ordering::Relaxed);
+        self.wanted.store(1, Ordering::Relaxed);
+        Err(if self.thins(context.importance()) { Reason::Pressure } else { Reason::Limit })
+    }
+
+    /// Whether whoever finds no room may wait.
+    pub(crate) fn has_queue(&self) -> bool {
+        self.has_queue
+    }
+
+    /// Takes a place, if one is free.
+    fn take_place(&self) -> Option<u8> {
+        let limit = self.hot.limit.load(Ordering::Relaxed);
+        // SeqCst, with `leave` and `wait`: who comes sees the place that was given back, or who gives it back sees who came.
+        let taken = self.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < limit).then(|| n + 1));
+        taken.ok().map(|before| level_of(before.saturating_add(1)) as u8 + 1)
+    }
+
+    /// Whether a call of this priority is among those refused by ratio.
+    fn thins(&self, priority: Priority) -> bool {
+        let place = match priority.band() {
+            0 => return false,
+            1 => 1,
+            _ => 0,
+        };
+        let share = self.shares[place].load(Ordering::Relaxed);
+        // Evenly spread: a call is refused if with it the sum of shares passes a whole number.
+        let sum = self.thinned[place].fetch_add(share, Ordering::Relaxed);
+        sum % WHOLE + share >= WHOLE
+    }
+
+    /// Gets in line; or in, if a place has become free.
+    pub(crate) fn wait(&self, context: &CallContext, now: Timestamp) -> Result<Waiting, Reason> {
+        let until = now.after(self.patience());
+        let until = context.due().map_or(until, |due| until.min(due));
+        let mut late = Vec::new();
+        let mut queue = self.queue.lock();
+        queue.passed(self.passed.swap(0, Ordering::Relaxed));
+        queue.expire(now, &mut late);
+        let queued = queue.push(context.importance(), context.whose(), now, until);
+        self.waiting.store(queue.len() as u32, Ordering::SeqCst);
+        drop(queue);
+        let waiting = queued.map(|(number, put_out)| {
+            late.extend(put_out);
+            Waiting { number, priority: context.importance() }
+        });
+        late.into_iter().for_each(Waker::wake);
+        // Whoever left before it was seen that somebody waits.
+        self.hand_over(now);
+        waiting
+    }
+
+    /// What has become of somebody in line; if nothing, `waker` is kept to be woken.
+    pub(crate) fn ask(&self, waiting: &Waiting, now: Timestamp, waker: &Waker) -> Option<Result<u8, Reason>> {
+        let mut waker = Some(waker.clone());
+        let mut queue = self.queue.lock();
+        let settled = queue.ask(waiting.number, waiting.priority, now, &mut waker);
+        self.waiting.store(queue.len() as u32, Ordering::SeqCst);
+        drop(queue);
+        drop(waker);
+        settled.map(|settled| match settled {
+            Settled::In(level) => Ok(level),
+            Settled::Refused(reason) => Err(reason),
+        })
+    }
+
+    /// Somebody waits no longer.
+    pub(crate) fn give_up(&self, waiting: &Waiting, now: Timestamp) {
+        let mut queue = self.queue.lock();
+        let (settled, waker) = queue.leave(waiting.number, waiting.priority);
+        self.waiting.store(queue.len() as u32, Ordering::SeqCst);
+        drop(queue);
+        drop(waker);
+        if let Some(Settled::In(level)) = settled {
+            self.give_back(level, now);
+        }
+    }
+
+    /// When somebody in line is refused at the latest.
+    pub(crate) fn patience(&self) -> Duration {
+        let left = self.target.saturating_sub(self.expected() * 3 / 2).max(self.target / 10);
+        self.max_wait.unwrap_or(left)
+    }
+
+    /// How long a call takes once it is let in.
+    fn expected(&self) -> Duration {
+        Duration::from_nanos(self.expected.load(Ordering::Relaxed))
+    }
+
+    /// A call that was let in at `level` ended.
+    pub(crate) fn leave(&self, level: u8, latency: u64, good: bool, in_flight: impl FnOnce() -> u64, now: Timestamp) {
+        if self.is_slow(latency) {
+            self.busy.store(now.as_nanos(), Ordering::Relaxed);
+        }
+        if level == 0 {
+            // It was not counted in. If it was slow, those that come now are.
+            if self.adaptive && self.is_slow(latency) && !self.is_engaged() {
+                self.engage(u32::try_from(in_flight()).unwrap_or(u32::MAX), now);
+            }
+            return;
+        }
+        let wanted = self.wanted.load(Ordering::Relaxed) != 0 || self.waiting.load(Ordering::Relaxed) != 0;
+        // Whoever comes while another learns is not learned from: a sample less, and nobody waits.
+        if let Some(mut learned) = self.learned.try_lock() {
+            self.wanted.store(0, Ordering::Relaxed);
+            let chosen = learned.observe(usize::from(level) - 1, latency, good, wanted);
+            self.expected.store(learned.expected(), Ordering::Relaxed);
+            if chosen {
+                self.publish(&learned, now);
+            }
+        }
+        self.give_back(level, now);
+    }
+
+    /// A call that was let in is not made after all, or is over.
+    pub(crate) fn give_back(&self, level: u8, now: Timestamp) {
+        if level != 0 {
+            self.in_flight.fetch_sub(1, Ordering::SeqCst);
+            self.hand_over(now);
+        }
+    }
+
+    /// Lets in those in line for whom there is room.
+    fn hand_over(&self, now: Timestamp) {
+        if self.waiting.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        let mut wake = Vec::new();
+        let mut queue = self.queue.lock();
+        queue.passed(self.passed.swap(0, Ordering::Relaxed));
+        queue.expire(now, &mut wake);
+        while queue.len() > 0
+            && let Some(level) = self.take_place()
+        {
+            if !queue.pop(now, self.target, level, &mut wake) {
+                self.in_flight.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        self.waiting.store(queue.len() as u32, Ordering::SeqCst);
+        drop(queue);
+        wake.into_iter().for_each(Waker::wake);
+    }
+
+    #[cold]
+    fn engage(&self, in_flight: u32, now: Timestamp) {
+        let Some(mut learned) = self.learned.try_lock() else { return };
+        learned.begin(in_flight);
+        self.publish(&learned, now);
+        self.hot.engaged.store(1, Ordering::Release);
+    }
+
+    fn publish(&self, learned: &Estimator, now: Timestamp) {
+        self.hot.limit.store(learned.limit().min(self.warm_limit(now)), Ordering::Relaxed);
+    }
+
+    /// What a warm-up allows.
+    fn warm_limit(&self, now: Timestamp) -> u32 {
+        match self.warmth(now) {
+            Some(warm) => (f64::from(COLD) * (warm * DOUBLINGS).exp2()) as u32,
+            None => u32::MAX,
+        }
+    }
+
+    /// How far the warm-up is, 0..1; none if there is none, any more.
+    pub(crate) fn warmth(&self, now: Timestamp) -> Option<f64> {
+        let (until, over) = self.cold_until?;
+        let left = until.since(now);
+        (!left.is_zero()).then(|| 1.0 - left.as_secs_f64() / over.as_secs_f64())
+    }
+
+    /// What time alone does; `pressure` is how hard to shed, 0..=1 ([`pressure`](super::pressure)).
+    pub(crate) fn tick(&self, pressure: f64, now: Timestamp) {
+        for (share, beyond) in self.shares.iter().zip([0.0, 0.5]) {
+            // All of it at 0.5 for what is sheddable, at 1 for what is default.
+            let refused = (2.0 * MOST * (pressure - beyond)).clamp(0.0, MOST);
+            share.store((refused * WHOLE as f64) as u64, Ordering::Relaxed);
+        }
+        if !self.is_engaged() {
+            return;
+        }
+        if let Some(learned) = self.learned.try_lock() {
+            self.publish(&learned, now);
+        }
+        let busy = Timestamp::from_nanos(self.busy.load(Ordering::Relaxed));
+        let calm = now.since(busy) > CALM.max(self.target.saturating_mul(100));
+        if self.adaptive && calm && self.warmth(now).is_none() {
+            self.hot.engaged.store(0, Ordering::Release);
+        }
+        self.hand_over(now);
+    }
+
+    /// Counts a refusal.
+    pub(crate) fn count(&self, priority: Priority) {
+        self.sheds[priority.band()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// In words.
+    pub(crate) fn explain(&self) -> String {
+        let LimiterShown { limit, waiting, sheds, .. } = self.shown();
+        let shed: u64 = sheds.iter().sum();
+        match limit {
+            None => format!("its limiter limits nothing now, and has shed {shed} calls so far"),
+            Some(limit) => {
+                let (in_flight, takes) = (self.in_flight.load(Ordering::Relaxed), self.expected());
+                format!(
+                    "its limiter lets {limit} calls in at once, of which each takes {takes:.1?}; {in_flight} are in, {waiting} \
+                     wait, for {:.1?} at the most, and {shed} were shed so far",
+                    self.patience()
+                )
+            }
+        }
+    }
+
+    /// What it stands at.
+    pub(crate) fn shown(&self) -> LimiterShown {
+        let engaged = self.is_engaged();
+        let limit = self.hot.limit.load(Ordering::Relaxed);
+        LimiterShown {
+            limit: (engaged && limit != u32::MAX).then_some(limit),
+            waiting: self.waiting.load(Ordering::Relaxed),
+            sheds: self.sheds.each_ref().map(|sheds| sheds.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+/// A place in line. Whoever holds it asks what has become of it, or gives up.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    number: u64,
+    priority: Priority,
+}
+
+/// What a limiter stands at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LimiterShown {
+    /// None while it limits nothing.
+    pub(crate) limit: Option<u32>,
+    #[cfg_attr(not(feature = "metrics"), allow(dead_code))] // only exported
+    pub(crate) waiting: u32,
+    /// By [`Priority::band`].
+    pub(crate) sheds: [u64; 3],
+}
+
+impl fmt::Debug for Limiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limiter").field("shown", &self.shown()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,19 @@
+//! ACT: who is let in when not all can be.
+//!
+//! Two loops. The inner one learns from latencies *how many* calls to let in ([`estimate`]), and those who find no room
+//! wait as long as they can still be answered in time ([`queue`]). The outer one, burn rate and budget, says *who* goes
+//! first and how hard ([`pressure`]). Neither sees the refusals they cause.
+
+mod config;
+mod context;
+mod estimate;
+mod limiter;
+mod pressure;
+mod priority;
+mod queue;
+
+pub use config::Shed;
+pub use context::CallContext;
+pub(crate) use limiter::{Limiter, LimiterShown, Waiting};
+pub(crate) use pressure::Pressure;
+pub use priority::Priority;

@@ -1,0 +1,217 @@
+//! Those who wait to be let in: pure, with `now` passed in.
+//!
+//! The most important go first. Among equals the tenant that was served least lately goes first; then the first come, as
+//! long as hardly anybody is refused, and the last come when many are: who came last can still be answered in time, while a
+//! long queue served in order makes everybody late (adaptive LIFO, after Facebook's *Fail at Scale*, ACM Queue 2015).
+
+use super::Priority;
+use crate::breaker::Reason;
+use crate::time::Timestamp;
+use std::collections::VecDeque;
+use std::task::Waker;
+use std::time::Duration;
+
+/// The share of the newest decision in the share of late that was refused.
+const NEWEST: f64 = 0.01;
+/// When a third is refused, the last come go first in any case; when nobody is, the first come do.
+const LIFO: f64 = 3.0;
+/// Tenants are told apart by so many numbers.
+const TENANTS: usize = 256;
+/// What a tenant was served lately counts half after so many calls.
+const HALVED: f32 = 512.0;
+
+/// Somebody who waits.
+#[derive(Debug)]
+struct Waiter {
+    number: u64,
+    since: Timestamp,
+    /// After this it is too late to let it in.
+    until: Timestamp,
+    tenant: Option<u64>,
+    waker: Option<Waker>,
+}
+
+/// What became of somebody who waited and was not told yet.
+#[derive(Debug)]
+pub(super) enum Settled {
+    /// Let in, at this level.
+    In(u8),
+    Refused(Reason),
+}
+
+/// The queue. At most `capacity` wait; one more of equal or greater importance puts out the one who waited longest.
+#[derive(Debug)]
+pub(super) struct Queue {
+    /// By priority, the highest first; within one, in the order in which they came.
+    classes: Vec<(Priority, VecDeque<Waiter>)>,
+    settled: Vec<(u64, Settled)>,
+    len: usize,
+    capacity: usize,
+    last: u64,
+    refused: f64,
+    /// How much each tenant was let in lately; empty until there is one. Weights grow instead of all shrinking.
+    served: Box<[f32]>,
+    weight: f32,
+}
+
+impl Queue {
+    pub(super) fn new(capacity: usize) -> Self {
+        let (classes, settled) = (Vec::new(), Vec::new());
+        Self { classes, settled, len: 0, capacity, last: 0, refused: 0.0, served: Box::default(), weight: 1.0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// `calls` were let in without waiting.
+    pub(super) fn passed(&mut self, calls: u32) {
+        self.refused *= (1.0 - NEWEST).powi(calls.min(10_000) as i32);
+    }
+
+    /// Somebody comes to wait until `until`. The number tells it apart; the waker is of somebody whom that puts out.
+    pub(super) fn push(
+        &mut self,
+        priority: Priority,
+        tenant: Option<u64>,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<(u64, Option<Waker>), Reason> {
+        let mut put_out = None;
+        if self.len >= self.capacity {
+            let least = self.classes.iter_mut().rev().find(|(_, waiters)| !waiters.is_empty());
+            let Some((_, waiters)) = least.filter(|(least, _)| *least <= priority) else {
+                return Err(self.refuse_one());
+            };
+            put_out = waiters.pop_front();
+        }
+        if let Some(waiter) = &put_out {
+            self.len -= 1;
+            self.settle_refused(waiter.number);
+        }
+        if tenant.is_some() && self.served.is_empty() {
+            self.served = vec![0.0; TENANTS].into();
+        }
+        self.last += 1;
+        let waiter = Waiter { number: self.last, since: now, until, tenant, waker: None };
+        match self.classes.binary_search_by(|(class, _)| priority.cmp(class)) {
+            Ok(i) => self.classes[i].1.push_back(waiter),
+            Err(i) => self.classes.insert(i, (priority, VecDeque::from([waiter]))),
+        }
+        self.len += 1;
+        Ok((self.last, put_out.and_then(|waiter| waiter.waker)))
+    }
+
+    fn refuse_one(&mut self) -> Reason {
+        self.refused += (1.0 - self.refused) * NEWEST;
+        Reason::QueueFull
+    }
+
+    fn settle_refused(&mut self, number: u64) {
+        let reason = self.refuse_one();
+        self.settled.push((number, Settled::Refused(reason)));
+    }
+
+    /// Puts out whom it is too late for; `wake` takes their wakers.
+    pub(super) fn expire(&mut self, now: Timestamp, wake: &mut Vec<Waker>) {
+        for class in 0..self.classes.len() {
+            // Those who came first mostly go first; whose time is up earlier is found when its turn comes, or by itself.
+            while let Some(waiter) = self.classes[class].1.pop_front_if(|waiter| waiter.until <= now) {
+                self.len -= 1;
+                self.late(waiter, wake);
+            }
+        }
+    }
+
+    fn late(&mut self, waiter: Waiter, wake: &mut Vec<Waker>) {
+        self.refused += (1.0 - self.refused) * NEWEST;
+        self.settled.push((waiter.number, Settled::Refused(Reason::QueueTimeout)));
+        wake.extend(waiter.waker);
+    }
+
+    /// Lets in whoever is next, at `level`. Returns whether there was anybody.
+    pub(super) fn pop(&mut self, now: Timestamp, target: Duration, level: u8, wake: &mut Vec<Waker>) -> bool {
+        while let Some(waiter) = self.next(now, target) {
+            self.len -= 1;
+            if waiter.until <= now {
+                self.late(waiter, wake);
+                continue;
+            }
+            self.refused -= self.refused * NEWEST;
+            self.serve(waiter.tenant);
+            self.settled.push((waiter.number, Settled::In(level)));
+            wake.extend(waiter.waker);
+            return true;
+        }
+        false
+    }
+
+    fn next(&mut self, now: Timestamp, target: Duration) -> Option<Waiter> {
+        let (served, refused) = (&self.served, self.refused);
+        let (_, waiters) = self.classes.iter_mut().find(|(_, waiters)| !waiters.is_empty())?;
+        let patience = target.mul_f64((1.0 - LIFO * refused).max(0.0));
+        let last_first = waiters.front().is_some_and(|waiter| now.since(waiter.since) > patience);
+        if served.is_empty() {
+            return if last_first { waiters.pop_back() } else { waiters.pop_front() };
+        }
+        let of = |waiter: &Waiter| waiter.tenant.map_or(0.0, |tenant| served[tenant as usize % TENANTS]);
+        let by_share = |(_, a): &(usize, &Waiter), (_, b): &(usize, &Waiter)| of(a).total_cmp(&of(b));
+        let waiting = waiters.iter().enumerate();
+        // Of equals `min_by` takes the first.
+        let next = if last_first { waiting.rev().min_by(by_share) } else { waiting.min_by(by_share) };
+        let next = next.map(|(place, _)| place)?;
+        waiters.remove(next)
+    }
+
+    /// A tenant's call was let in.
+    pub(super) fn serve(&mut self, tenant: Option<u64>) {
+        let Some(tenant) = tenant.filter(|_| !self.served.is_empty()) else { return };
+        self.weight *= 1.0 + std::f32::consts::LN_2 / HALVED;
+        if self.weight > 1e12 {
+            let by = self.weight;
+            self.served.iter_mut().for_each(|served| *served /= by);
+            self.weight = 1.0;
+        }
+        self.served[tenant as usize % TENANTS] += self.weight;
+    }
+
+    /// What became of `number`; or nothing yet, and `waker` is kept to be woken, the one before it given back.
+    pub(super) fn ask(
+        &mut self,
+        number: u64,
+        priority: Priority,
+        now: Timestamp,
+        waker: &mut Option<Waker>,
+    ) -> Option<Settled> {
+        if let Some(i) = self.settled.iter().position(|(settled, _)| *settled == number) {
+            return Some(self.settled.swap_remove(i).1);
+        }
+        let (class, place) = self.find(number, priority)?;
+        let waiter = &mut self.classes[class].1[place];
+        std::mem::swap(&mut waiter.waker, waker);
+        if waiter.until > now {
+            return None;
+        }
+        self.classes[class].1.remove(place);
+        self.len -= 1;
+        self.refused += (1.0 - self.refused) * NEWEST;
+        Some(Settled::Refused(Reason::QueueTimeout))
+    }
+
+    /// `number` waits no longer. If it was let in without knowing, it gives that back; else its waker.
+    pub(super) fn leave(&mut self, number: u64, priority: Priority) -> (Option<Settled>, Option<Waker>) {
+        if let Some((class, place)) = self.find(number, priority) {
+            let waiter = self.classes[class].1.remove(place);
+            self.len -= 1;
+            return (None, waiter.and_then(|waiter| waiter.waker));
+        }
+        let settled = self.settled.iter().position(|(settled, _)| *settled == number);
+        (settled.map(|settled| self.settled.swap_remove(settled).1), None)
+    }
+
+    fn find(&self, number: u64, priority: Priority) -> Option<(usize, usize)> {
+        let class = self.classes.binary_search_by(|(class, _)| priority.cmp(class)).ok()?;
+        let place = self.classes[class].1.binary_search_by_key(&number, |waiter| waiter.number).ok()?;
+        Some((class, place))
+    }
+}
