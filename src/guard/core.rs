@@ -100,7 +100,7 @@ impl GuardCore {
         let ticks = self.clock.ticks();
         let entry = match self.pass(ticks) {
             Some(entry) => entry,
-            None => self.ask_or_reject(ticks, CallContext::current())?,
+            None => self.ask_or_reject(ticks, CallContext::current)?,
         };
         Ok(self.let_in(ticks, entry))
     }
@@ -108,12 +108,22 @@ impl GuardCore {
     /// The same for a call that says what it brings along.
     pub(super) fn admit_in(&'static self, context: CallContext) -> Result<Permit, Rejection> {
         let ticks = self.clock.ticks();
-        let entry = self.ask_or_reject(ticks, context)?;
+        let entry = self.ask_or_reject(ticks, || context)?;
         Ok(self.let_in(ticks, entry))
     }
 
     #[cold]
-    fn ask_or_reject(&'static self, ticks: Ticks, context: CallContext) -> Result<Entry, Rejection> {
+    fn ask_or_reject(&'static self, ticks: Ticks, context: impl FnOnce() -> CallContext) -> Result<Entry, Rejection> {
+        if !self.is_due(ticks)
+            && let Some(refused) = self.gate.as_ref().and_then(|gate| gate.refuses(|| self.clock.at(ticks)))
+        {
+            // What the call brings along matters only to the limiter.
+            let (slot, sli) = (slot(), self.sli());
+            sli.note(slot, refused.reason() as usize);
+            sli.count(slot, Outcome::Rejected, 1);
+            return Err(refused);
+        }
+        let context = context();
         self.ask(ticks, context).inspect_err(|refused| self.count_refusal(refused.reason(), &context))
     }
 
@@ -128,7 +138,7 @@ impl GuardCore {
     pub(super) fn admit_started(&'static self, ticks: Ticks, epoch: u8) -> Result<Permit, Rejection> {
         let entry = match self.pass(ticks) {
             Some(entry) => entry,
-            None => self.ask_or_reject(ticks, CallContext::new())?,
+            None => self.ask_or_reject(ticks, CallContext::new)?,
         };
         Ok(Permit::new(self, ticks, entry.ticket, Place { epoch, level: entry.level, waited: 0 }))
     }
