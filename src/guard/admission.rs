@@ -174,7 +174,7 @@ impl GuardCore {
         let ticks = self.ticked();
         let Entry { ticket, level } = self.ask_breaker(level, self.at(ticks))?;
         let waited = u32::try_from(self.since(started) / 1_000).unwrap_or(u32::MAX);
-        Ok(Permit::new(self, started, ticket, Place { epoch: self.recorder.start(slot()), level, waited }))
+        Ok(Permit::new(self, started, ticket, Place::new(self.recorder.start(slot()), level).after(waited)))
     }
 
     /// Somebody in line went away.

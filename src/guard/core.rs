@@ -100,7 +100,7 @@ impl GuardCore {
         let ticks = self.clock.ticks();
         let entry = match self.pass(ticks) {
             Some(entry) => entry,
-            None => self.ask_or_reject(ticks, CallContext::current)?,
+            None => self.ask_or_reject(ticks, None)?,
         };
         Ok(self.let_in(ticks, entry))
     }
@@ -108,23 +108,31 @@ impl GuardCore {
     /// The same for a call that says what it brings along.
     pub(super) fn admit_in(&'static self, context: CallContext) -> Result<Permit, Rejection> {
         let ticks = self.clock.ticks();
-        let entry = self.ask_or_reject(ticks, || context)?;
+        let entry = self.ask_or_reject(ticks, Some(context))?;
         Ok(self.let_in(ticks, entry))
     }
 
     #[cold]
-    fn ask_or_reject(&'static self, ticks: Ticks, context: impl FnOnce() -> CallContext) -> Result<Entry, Rejection> {
+    fn ask_or_reject(&'static self, ticks: Ticks, context: Option<CallContext>) -> Result<Entry, Rejection> {
         if !self.is_due(ticks)
             && let Some(refused) = self.gate.as_ref().and_then(|gate| gate.refuses(|| self.clock.at(ticks)))
         {
-            // What the call brings along matters only to the limiter.
+            // Whatever it brings along.
             let (slot, sli) = (slot(), self.sli());
             sli.note(slot, refused.reason() as usize);
             sli.count(slot, Outcome::Rejected, 1);
             return Err(refused);
         }
-        let context = context();
-        self.ask(ticks, context).inspect_err(|refused| self.count_refusal(refused.reason(), &context))
+        self.ask_or_reject_slowly(ticks, context)
+    }
+
+    fn ask_or_reject_slowly(&'static self, ticks: Ticks, context: Option<CallContext>) -> Result<Entry, Rejection> {
+        let now = self.clock.at(ticks);
+        if self.is_due(ticks) {
+            self.tick(now);
+        }
+        let context = context.unwrap_or_else(CallContext::current).seen_at(now);
+        self.ask_at(now, &context).inspect_err(|refused| self.count_refusal(refused.reason(), &context))
     }
 
     /// Counts a refusal that no fallback is asked about.
@@ -138,9 +146,9 @@ impl GuardCore {
     pub(super) fn admit_started(&'static self, ticks: Ticks, epoch: u8) -> Result<Permit, Rejection> {
         let entry = match self.pass(ticks) {
             Some(entry) => entry,
-            None => self.ask_or_reject(ticks, CallContext::new)?,
+            None => self.ask_or_reject(ticks, None)?,
         };
-        Ok(Permit::new(self, ticks, entry.ticket, Place { epoch, level: entry.level, waited: 0 }))
+        Ok(Permit::new(self, ticks, entry.ticket, Place::new(epoch, entry.level)))
     }
 
     /// Lets a call in that nothing has to be asked about.
@@ -173,16 +181,7 @@ impl GuardCore {
     #[inline]
     pub(super) fn let_in(&'static self, ticks: Ticks, entry: Entry) -> Permit {
         let epoch = self.recorder.start(slot());
-        Permit::new(self, ticks, entry.ticket, Place { epoch, level: entry.level, waited: 0 })
-    }
-
-    #[inline]
-    fn ask(&self, ticks: Ticks, context: CallContext) -> Result<Entry, Rejection> {
-        let now = self.clock.at(ticks);
-        if self.is_due(ticks) {
-            self.tick(now);
-        }
-        self.ask_at(now, &context.seen_at(now))
+        Permit::new(self, ticks, entry.ticket, Place::new(epoch, entry.level))
     }
 
     /// Asks the breaker, and then the limiter: a probe's lease is not taken for a call that finds no room.
@@ -244,14 +243,14 @@ impl GuardCore {
         }
         let latency = self.clock.nanos_between(started, ticks);
         match &self.gate {
-            None => _ = self.recorder.finish(slot(), place.epoch, row, latency),
-            Some(gate) => gate.finish(slot(), place.epoch, ticket, row, latency, || self.clock.at(ticks)),
+            None => _ = self.recorder.finish(slot(), place.epoch(), row, latency),
+            Some(gate) => gate.finish(slot(), place.epoch(), ticket, row, latency, || self.clock.at(ticks)),
         }
         if let Some(sli) = self.sli {
             sli.record(slot(), row, latency);
         }
         if let Some(shedding) = self.shedding
-            && (place.level != 0 || shedding.limiter.is_slow(latency))
+            && (place.is_limited() || shedding.limiter.is_slow(latency))
         {
             self.leave(shedding, place, row, latency, self.clock.at(ticks));
         }
@@ -261,8 +260,8 @@ impl GuardCore {
     #[cold]
     fn leave(&self, shedding: &Shedding, place: Place, row: Row, latency: u64, now: Timestamp) {
         let good = self.meter.slo.sli_accounting().verdict_of(row, false) == Verdict::Good;
-        let inside = latency.saturating_sub(u64::from(place.waited) * 1_000);
-        shedding.limiter.leave(place.level, inside, good, || self.recorder.in_flight(), now);
+        let inside = latency.saturating_sub(place.waited());
+        shedding.limiter.leave(place.level(), inside, good, || self.recorder.in_flight(), now);
     }
 
     /// Shows the breaker how a call ended that is not over yet, since a fallback may answer it.

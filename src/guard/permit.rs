@@ -23,15 +23,42 @@ pub struct Permit {
     place: Place,
 }
 
-/// Where a call was counted in.
+/// Where a call was counted in: packed, so that a permit stays in registers.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    /// With the recorder.
-    pub(super) epoch: u8,
-    /// With the limiter; 0 if it was not engaged.
-    pub(super) level: u8,
-    /// How long the call had waited by then, in microseconds.
-    pub(super) waited: u32,
+pub(super) struct Place(u64);
+
+impl Place {
+    /// With the recorder in this epoch, and with the limiter at this level; 0 if it was not engaged.
+    #[inline]
+    pub(super) fn new(epoch: u8, level: u8) -> Self {
+        Self(u64::from(epoch) | u64::from(level) << 8)
+    }
+
+    /// The same, having waited for so many microseconds.
+    pub(super) fn after(self, waited: u32) -> Self {
+        Self(self.0 | u64::from(waited) << 32)
+    }
+
+    #[inline]
+    pub(super) fn epoch(self) -> u8 {
+        self.0 as u8
+    }
+
+    #[inline]
+    pub(super) fn level(self) -> u8 {
+        (self.0 >> 8) as u8
+    }
+
+    /// Whether the limiter knows of it.
+    #[inline]
+    pub(super) fn is_limited(self) -> bool {
+        self.0 >> 8 != 0
+    }
+
+    /// In nanoseconds.
+    pub(super) fn waited(self) -> u64 {
+        (self.0 >> 32) * 1_000
+    }
 }
 
 impl Permit {
@@ -81,7 +108,7 @@ impl Permit {
     pub(crate) fn fail_over(self, outcome: Outcome) -> FailedOver {
         let permit = ManuallyDrop::new(self);
         permit.core.saw(permit.started, permit.ticket, permit.place, outcome);
-        FailedOver { core: permit.core, started: permit.started, epoch: permit.place.epoch, outcome, open: true }
+        FailedOver { core: permit.core, started: permit.started, epoch: permit.place.epoch(), outcome, open: true }
     }
 }
 

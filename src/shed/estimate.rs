@@ -14,7 +14,7 @@ pub(super) const LEVELS: usize = 48;
 /// What a further call under way must bring: the elasticity of throughput by concurrency at the limit.
 const WORTH: f64 = 0.2;
 /// How much of doubt counts as hope, in standard errors: what is little known is tried now and then.
-const HOPE: f64 = 0.5;
+const HOPE: f64 = 0.35;
 /// How many calls are remembered, for each four of the limit.
 const MEMORY: f64 = 2_000.0;
 /// Calls after which a level is known well enough to be the best.

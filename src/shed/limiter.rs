@@ -78,7 +78,7 @@ impl Limiter {
             hot: CachePadded::new(Hot { engaged: AtomicU32::new(0), limit: AtomicU32::new(u32::MAX) }),
             in_flight: CachePadded::new(AtomicU32::new(0)),
             waiting: AtomicU32::new(0),
-            queue: Mutex::new(Queue::new(shed.queue)),
+            queue: Mutex::new(Queue::new(shed.queue, nanos(target))),
             learned: Mutex::new(learned),
             expected: AtomicU64::new(0),
             passed: AtomicU32::new(0),
@@ -257,7 +257,7 @@ impl Limiter {
         while queue.len() > 0
             && let Some(level) = self.take_place()
         {
-            if !queue.pop(now, self.target, level, &mut wake) {
+            if !queue.pop(now, level, &mut wake) {
                 self.in_flight.fetch_sub(1, Ordering::SeqCst);
             }
         }

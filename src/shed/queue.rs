@@ -1,20 +1,22 @@
 //! Those who wait to be let in: pure, with `now` passed in.
 //!
 //! The most important go first. Among equals the tenant that was served least lately goes first; then the first come, as
-//! long as hardly anybody is refused, and the last come when many are: who came last can still be answered in time, while a
-//! long queue served in order makes everybody late (adaptive LIFO, after Facebook's *Fail at Scale*, ACM Queue 2015).
+//! long as hardly any of them is refused, and the last come when many are: who came last can still be answered in time,
+//! while a long queue served in order makes everybody late (adaptive LIFO, after Facebook's *Fail at Scale*, ACM Queue
+//! 2015). And the more are refused, the sooner they are told.
 
 use super::Priority;
 use crate::breaker::Reason;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::task::Waker;
-use std::time::Duration;
 
 /// The share of the newest decision in the share of late that was refused.
 const NEWEST: f64 = 0.01;
 /// When a third is refused, the last come go first in any case; when nobody is, the first come do.
 const LIFO: f64 = 3.0;
+/// From a quarter refused on whoever waits is told sooner that it is in vain: at the soonest after this share of the target.
+const SOONEST: f64 = 0.3;
 /// Tenants are told apart by so many numbers.
 const TENANTS: usize = 256;
 /// What a tenant was served lately counts half after so many calls.
@@ -31,6 +33,31 @@ struct Waiter {
     waker: Option<Waker>,
 }
 
+/// Those of one priority, in the order in which they came.
+#[derive(Debug)]
+struct Class {
+    priority: Priority,
+    waiters: VecDeque<Waiter>,
+    /// The share of late that was refused.
+    refused: f64,
+}
+
+impl Class {
+    fn let_in(&mut self) {
+        self.refused -= self.refused * NEWEST;
+    }
+
+    fn refuse(&mut self) {
+        self.refused += (1.0 - self.refused) * NEWEST;
+    }
+
+    /// In nanoseconds: after so long who came last goes first, and after so long who waits is refused.
+    fn patience(&self, target: u64) -> (u64, u64) {
+        let of_target = |share: f64| (target as f64 * share.max(0.0)) as u64;
+        (of_target(1.0 - LIFO * self.refused), of_target((1.5 - 2.0 * self.refused).max(SOONEST)))
+    }
+}
+
 /// What became of somebody who waited and was not told yet.
 #[derive(Debug)]
 pub(super) enum Settled {
@@ -42,22 +69,23 @@ pub(super) enum Settled {
 /// The queue. At most `capacity` wait; one more of equal or greater importance puts out the one who waited longest.
 #[derive(Debug)]
 pub(super) struct Queue {
-    /// By priority, the highest first; within one, in the order in which they came.
-    classes: Vec<(Priority, VecDeque<Waiter>)>,
+    /// The highest priority first.
+    classes: Vec<Class>,
+    /// Nanoseconds a call may take.
+    target: u64,
     settled: Vec<(u64, Settled)>,
     len: usize,
     capacity: usize,
     last: u64,
-    refused: f64,
     /// How much each tenant was let in lately; empty until there is one. Weights grow instead of all shrinking.
     served: Box<[f32]>,
     weight: f32,
 }
 
 impl Queue {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize, target: u64) -> Self {
         let (classes, settled) = (Vec::new(), Vec::new());
-        Self { classes, settled, len: 0, capacity, last: 0, refused: 0.0, served: Box::default(), weight: 1.0 }
+        Self { classes, target, settled, len: 0, capacity, last: 0, served: Box::default(), weight: 1.0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -66,7 +94,8 @@ impl Queue {
 
     /// `calls` were let in without waiting.
     pub(super) fn passed(&mut self, calls: u32) {
-        self.refused *= (1.0 - NEWEST).powi(calls.min(10_000) as i32);
+        let kept = (1.0 - NEWEST).powi(calls.min(10_000) as i32);
+        self.classes.iter_mut().for_each(|class| class.refused *= kept);
     }
 
     /// Somebody comes to wait until `until`. The number tells it apart; the waker is of somebody whom that puts out.
@@ -77,80 +106,83 @@ impl Queue {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<(u64, Option<Waker>), Reason> {
+        let own = self.class(priority);
         let mut put_out = None;
         if self.len >= self.capacity {
-            let least = self.classes.iter_mut().rev().find(|(_, waiters)| !waiters.is_empty());
-            let Some((_, waiters)) = least.filter(|(least, _)| *least <= priority) else {
-                return Err(self.refuse_one());
+            let least = self.classes.iter_mut().rev().find(|class| !class.waiters.is_empty());
+            let Some(least) = least.filter(|least| least.priority <= priority) else {
+                self.classes[own].refuse();
+                return Err(Reason::QueueFull);
             };
-            put_out = waiters.pop_front();
+            put_out = least.waiters.pop_front();
+            least.refuse();
         }
         if let Some(waiter) = &put_out {
             self.len -= 1;
-            self.settle_refused(waiter.number);
+            self.settled.push((waiter.number, Settled::Refused(Reason::QueueFull)));
         }
         if tenant.is_some() && self.served.is_empty() {
             self.served = vec![0.0; TENANTS].into();
         }
         self.last += 1;
         let waiter = Waiter { number: self.last, since: now, until, tenant, waker: None };
-        match self.classes.binary_search_by(|(class, _)| priority.cmp(class)) {
-            Ok(i) => self.classes[i].1.push_back(waiter),
-            Err(i) => self.classes.insert(i, (priority, VecDeque::from([waiter]))),
-        }
+        self.classes[own].waiters.push_back(waiter);
         self.len += 1;
         Ok((self.last, put_out.and_then(|waiter| waiter.waker)))
     }
 
-    fn refuse_one(&mut self) -> Reason {
-        self.refused += (1.0 - self.refused) * NEWEST;
-        Reason::QueueFull
-    }
-
-    fn settle_refused(&mut self, number: u64) {
-        let reason = self.refuse_one();
-        self.settled.push((number, Settled::Refused(reason)));
+    /// The place of a priority; there are 256 at the most.
+    fn class(&mut self, priority: Priority) -> usize {
+        let place = self.classes.binary_search_by(|class| priority.cmp(&class.priority));
+        place.unwrap_or_else(|place| {
+            self.classes.insert(place, Class { priority, waiters: VecDeque::new(), refused: 0.0 });
+            place
+        })
     }
 
     /// Puts out whom it is too late for; `wake` takes their wakers.
     pub(super) fn expire(&mut self, now: Timestamp, wake: &mut Vec<Waker>) {
-        for class in 0..self.classes.len() {
+        for class in &mut self.classes {
+            let (_, longest) = class.patience(self.target);
+            let late = |waiter: &mut Waiter| waiter.until <= now || now.nanos_since(waiter.since) > longest;
             // Those who came first mostly go first; whose time is up earlier is found when its turn comes, or by itself.
-            while let Some(waiter) = self.classes[class].1.pop_front_if(|waiter| waiter.until <= now) {
+            while let Some(waiter) = class.waiters.pop_front_if(late) {
                 self.len -= 1;
-                self.late(waiter, wake);
+                class.refuse();
+                self.settled.push((waiter.number, Settled::Refused(Reason::QueueTimeout)));
+                wake.extend(waiter.waker);
             }
         }
     }
 
-    fn late(&mut self, waiter: Waiter, wake: &mut Vec<Waker>) {
-        self.refused += (1.0 - self.refused) * NEWEST;
-        self.settled.push((waiter.number, Settled::Refused(Reason::QueueTimeout)));
-        wake.extend(waiter.waker);
-    }
-
     /// Lets in whoever is next, at `level`. Returns whether there was anybody.
-    pub(super) fn pop(&mut self, now: Timestamp, target: Duration, level: u8, wake: &mut Vec<Waker>) -> bool {
-        while let Some(waiter) = self.next(now, target) {
+    pub(super) fn pop(&mut self, now: Timestamp, level: u8, wake: &mut Vec<Waker>) -> bool {
+        while let Some(class) = self.classes.iter().position(|class| !class.waiters.is_empty())
+            && let Some(waiter) = self.next(class, now)
+        {
             self.len -= 1;
-            if waiter.until <= now {
-                self.late(waiter, wake);
-                continue;
+            let in_time = waiter.until > now;
+            if in_time {
+                self.classes[class].let_in();
+                self.serve(waiter.tenant);
+                self.settled.push((waiter.number, Settled::In(level)));
+            } else {
+                self.classes[class].refuse();
+                self.settled.push((waiter.number, Settled::Refused(Reason::QueueTimeout)));
             }
-            self.refused -= self.refused * NEWEST;
-            self.serve(waiter.tenant);
-            self.settled.push((waiter.number, Settled::In(level)));
             wake.extend(waiter.waker);
-            return true;
+            if in_time {
+                return true;
+            }
         }
         false
     }
 
-    fn next(&mut self, now: Timestamp, target: Duration) -> Option<Waiter> {
-        let (served, refused) = (&self.served, self.refused);
-        let (_, waiters) = self.classes.iter_mut().find(|(_, waiters)| !waiters.is_empty())?;
-        let patience = target.mul_f64((1.0 - LIFO * refused).max(0.0));
-        let last_first = waiters.front().is_some_and(|waiter| now.since(waiter.since) > patience);
+    fn next(&mut self, class: usize, now: Timestamp) -> Option<Waiter> {
+        let (served, class) = (&self.served, &mut self.classes[class]);
+        let (patience, _) = class.patience(self.target);
+        let waiters = &mut class.waiters;
+        let last_first = waiters.front().is_some_and(|waiter| now.nanos_since(waiter.since) > patience);
         if served.is_empty() {
             return if last_first { waiters.pop_back() } else { waiters.pop_front() };
         }
@@ -187,21 +219,22 @@ impl Queue {
             return Some(self.settled.swap_remove(i).1);
         }
         let (class, place) = self.find(number, priority)?;
-        let waiter = &mut self.classes[class].1[place];
+        let class = &mut self.classes[class];
+        let waiter = &mut class.waiters[place];
         std::mem::swap(&mut waiter.waker, waker);
         if waiter.until > now {
             return None;
         }
-        self.classes[class].1.remove(place);
+        class.waiters.remove(place);
+        class.refuse();
         self.len -= 1;
-        self.refused += (1.0 - self.refused) * NEWEST;
         Some(Settled::Refused(Reason::QueueTimeout))
     }
 
     /// `number` waits no longer. If it was let in without knowing, it gives that back; else its waker.
     pub(super) fn leave(&mut self, number: u64, priority: Priority) -> (Option<Settled>, Option<Waker>) {
         if let Some((class, place)) = self.find(number, priority) {
-            let waiter = self.classes[class].1.remove(place);
+            let waiter = self.classes[class].waiters.remove(place);
             self.len -= 1;
             return (None, waiter.and_then(|waiter| waiter.waker));
         }
@@ -210,8 +243,8 @@ impl Queue {
     }
 
     fn find(&self, number: u64, priority: Priority) -> Option<(usize, usize)> {
-        let class = self.classes.binary_search_by(|(class, _)| priority.cmp(class)).ok()?;
-        let place = self.classes[class].1.binary_search_by_key(&number, |waiter| waiter.number).ok()?;
+        let class = self.classes.binary_search_by(|class| priority.cmp(&class.priority)).ok()?;
+        let place = self.classes[class].waiters.binary_search_by_key(&number, |waiter| waiter.number).ok()?;
         Some((class, place))
     }
 }
