@@ -10,7 +10,7 @@ pub fn goodput(load: &Load) -> f64 {
 
 /// How many of the critical can be answered in time, in percent, if nobody else ever comes.
 pub fn critical_alone(load: &Load) -> f64 {
-    critical(load, |c, offered| erlang_c(c, offered))
+    critical(load, erlang_c)
 }
 
 /// The same if all workers are always busy with somebody, and nobody is interrupted.

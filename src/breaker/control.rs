@@ -1,7 +1,7 @@
 //! What the gate keeps under its lock: the state machine, the control windows, and what was last decided.
 
 use super::config::Breaker;
-use super::core::{self, Core, Mode, State, Transition};
+use super::core::{self, Core, Mode, State, Transition, Transitions};
 use super::trip::{Evidence, Trips};
 use crate::outcome::{Accounting, Outcome, Tally, Verdict};
 use crate::record::{Lane, Mapping, Recorder};
@@ -46,7 +46,7 @@ pub(crate) struct Watched {
 pub(super) struct Control {
     pub(super) core: Core,
     pub(super) last: Option<(Timestamp, Transition)>,
-    pub(super) transitions: [[u64; State::ALL.len()]; State::ALL.len()],
+    pub(super) transitions: Transitions,
     trips: Trips,
     burn_windows: (Duration, Duration),
     targets: Vec<LiveTarget>,

@@ -72,6 +72,9 @@ impl State {
     }
 }
 
+/// How often a breaker went from each state to each other.
+pub(crate) type Transitions = [[u64; State::ALL.len()]; State::ALL.len()];
+
 /// Who decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {

@@ -7,6 +7,8 @@
 
 use super::config::Breaker;
 use super::control::{Control, Watched};
+#[cfg(any(feature = "metrics", plimsoll_loom))]
+use super::core::Transitions;
 use super::core::{Admission, Mode, State, Ticket, Transition};
 use super::rejection::{Reason, Rejection};
 use super::trip::Why;
@@ -374,12 +376,9 @@ impl Gate {
         size_of::<Self>() + self.control.lock().memory_footprint()
     }
 
-    /// How often it went from one state to another.
     #[cfg(any(feature = "metrics", plimsoll_loom))]
-    pub(crate) fn transitions(&self) -> Vec<(State, State, u64)> {
-        let counts = self.control.lock().transitions;
-        let pairs = State::ALL.iter().flat_map(|from| State::ALL.iter().map(move |to| (*from, *to)));
-        pairs.filter(|(from, to)| from != to).map(|(from, to)| (from, to, counts[from as usize][to as usize])).collect()
+    pub(crate) fn transitions(&self) -> Transitions {
+        self.control.lock().transitions
     }
 }
 

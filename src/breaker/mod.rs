@@ -15,6 +15,8 @@ mod wait;
 pub use config::Breaker;
 pub(crate) use control::{LiveTarget, Watched, bytes_beside};
 pub use core::State;
+#[cfg(feature = "metrics")]
+pub(crate) use core::Transitions;
 pub(crate) use core::{Mode, Ticket, Transition};
 pub(crate) use gate::{Gate, Report};
 pub use rejection::{Reason, Rejection};

@@ -1,7 +1,7 @@
 //! Which series there are, and what they stand at.
 
 use super::durations::{Durations, Ladder, Placement};
-use crate::breaker::State;
+use crate::breaker::{State, Transitions};
 use crate::budget::{Budget, burn_rate};
 use crate::guard::{Guard, KeyedShown, Meter, SheddingShown};
 use crate::outcome::{Outcome, Tally};
@@ -10,6 +10,7 @@ use crate::registry::Plimsoll;
 use crate::slo::{Objective, Slo};
 use crate::time::{Timestamp, nanos};
 use crate::window::Window;
+use std::collections::HashMap;
 
 /// Every SLO and guard that has been shown, with what does not change about them.
 #[derive(Debug, Default)]
@@ -35,6 +36,18 @@ pub(super) struct SloSeries {
     recent: Option<usize>,
     placements: Vec<Placement>,
     first_placement: Option<Placement>,
+    counted: Counted,
+}
+
+/// What was counted when it was last read.
+#[derive(Debug)]
+struct Counted {
+    /// By recorder.
+    cells: Vec<Vec<u64>>,
+    outcomes: [u64; Outcome::COUNT],
+    /// By objective.
+    tallies: Vec<Tally>,
+    durations: Durations,
 }
 
 /// Everything at one moment.
@@ -52,7 +65,7 @@ pub(super) struct SloShown<'a> {
     pub(super) series: &'a SloSeries,
     pub(super) outcomes: [u64; Outcome::COUNT],
     pub(super) objectives: Vec<ObjectiveShown>,
-    pub(super) durations: Durations,
+    pub(super) durations: &'a Durations,
     pub(super) first_bytes: Option<Durations>,
 }
 
@@ -74,7 +87,7 @@ pub(super) struct GuardShown {
     pub(super) name: &'static str,
     pub(super) state: State,
     /// None without a breaker: then nothing can change.
-    pub(super) transitions: Option<Vec<(State, State, u64)>>,
+    pub(super) transitions: Option<Transitions>,
     pub(super) slo: &'static str,
     pub(super) refusals: [u64; NOTES],
     pub(super) in_flight: u64,
@@ -95,7 +108,7 @@ pub(super) struct Extent {
 impl Catalogue {
     /// Reads everything there is at this moment. What time alone does is to be done first, before anything is locked: it
     /// tells subscribers, who may ask for an exposition themselves.
-    pub(super) fn read(&mut self, plimsoll: &Plimsoll) -> Shown<'_> {
+    pub(super) fn read<'a>(&'a mut self, plimsoll: &Plimsoll) -> Shown<'a> {
         let now = plimsoll.clock().now();
         let (slos, guards) = (plimsoll.slos(), plimsoll.guards());
         self.slos.extend(slos.iter().skip(self.slos.len()).map(|slo| SloSeries::new(slo.meter)));
@@ -105,7 +118,16 @@ impl Catalogue {
             *series = SloSeries { placements, first_placement, ..SloSeries::new(series.meter) };
             self.revision += 1;
         }
-        let read = |series| SloShown::read(series, &guards, now);
+        let mut first_bytes: HashMap<*const Meter, Vec<&Recorder>> = HashMap::new();
+        for core in guards.iter().map(|guard| guard.core) {
+            if let Some(recorder) = core.first_bytes() {
+                first_bytes.entry(core.meter).or_default().push(recorder);
+            }
+        }
+        let read = |series: &'a mut SloSeries| {
+            let first_bytes = first_bytes.get(&std::ptr::from_ref(series.meter));
+            SloShown::read(series, first_bytes.map_or(&[], Vec::as_slice), now)
+        };
         Shown {
             slos: self.slos.iter_mut().map(read).collect(),
             guards: guards.iter().map(GuardShown::read).collect(),
@@ -131,11 +153,18 @@ impl SloSeries {
         windows.sort_unstable();
         windows.dedup();
         let recent = slo.alert_windows().iter().map(|alert| Window::of(alert.long())).min();
+        let ladder = Ladder::new(thresholds(meter).collect());
         Self {
+            counted: Counted {
+                cells: Vec::new(),
+                outcomes: [0; Outcome::COUNT],
+                tallies: vec![Tally::default(); slo.objectives().len()],
+                durations: ladder.empty(),
+            },
             recent: recent.and_then(|recent| windows.iter().position(|window| *window == recent)),
             meter,
             slo,
-            ladder: Ladder::new(thresholds(meter).collect()),
+            ladder,
             first_ladder: Ladder::new(Vec::new()),
             targets: slo.objectives().iter().map(|objective| objective.target().as_percent().to_string()).collect(),
             period: slo.period().to_string(),
@@ -153,40 +182,61 @@ pub(super) fn thresholds(meter: &Meter) -> impl Iterator<Item = u64> {
 }
 
 impl<'a> SloShown<'a> {
-    fn read(series: &'a mut SloSeries, guards: &[Guard], now: Timestamp) -> Self {
-        let meter = series.meter;
-        let mut outcomes = [0_u64; Outcome::COUNT];
-        let mut tallies = vec![Tally::default(); series.slo.objectives().len()];
-        let mut durations = series.ladder.empty();
-        let mut index = 0;
-        meter.each_source(|recorder, mappings| {
-            // One snapshot for outcomes, verdicts and durations: that is why they agree.
-            let snapshot = recorder.snapshot();
-            if index == series.placements.len() {
-                series.placements.push(series.ladder.place(recorder));
-            }
-            durations.add(&snapshot, &series.placements[index]);
-            for (tally, mapping) in tallies.iter_mut().zip(mappings) {
-                *tally += mapping.tally(&snapshot.cells);
-            }
-            let classes = snapshot.cells.len() / Outcome::COUNT;
-            for (sum, row) in outcomes.iter_mut().zip(snapshot.cells.chunks(classes.max(1))) {
-                *sum += row.iter().sum::<u64>();
-            }
-            index += 1;
-        });
-        let first_bytes = series.first_bytes(guards);
-        let objectives = series.objectives(&tallies, now);
-        Self { series, outcomes, objectives, durations, first_bytes }
+    fn read(series: &'a mut SloSeries, first_bytes: &[&Recorder], now: Timestamp) -> Self {
+        series.count();
+        let first_bytes = series.first_bytes(first_bytes);
+        let series = &*series;
+        let Counted { outcomes, tallies, durations, .. } = &series.counted;
+        Self { series, outcomes: *outcomes, objectives: series.objectives(tallies, now), durations, first_bytes }
     }
 }
 
 impl SloSeries {
+    /// Brings what was counted up to date. Of most SLOs nothing was since the last time, and a histogram is long: each call
+    /// that ends is in a cell, so while these are the same all else is.
+    fn count(&mut self) {
+        let counted = &mut self.counted;
+        let (mut index, mut is_same) = (0, true);
+        let mut cells = Vec::new();
+        self.meter.each_source(|recorder, _| {
+            recorder.cells_into(&mut cells);
+            is_same &= counted.cells.get(index) == Some(&cells);
+            index += 1;
+        });
+        if !is_same {
+            self.count_anew();
+        }
+    }
+
+    fn count_anew(&mut self) {
+        let Self { counted, ladder, placements, .. } = self;
+        counted.cells.clear();
+        counted.outcomes = [0; Outcome::COUNT];
+        counted.tallies.fill(Tally::default());
+        counted.durations = ladder.empty();
+        let mut index = 0;
+        self.meter.each_source(|recorder, mappings| {
+            // One snapshot for outcomes, verdicts and durations: that is why they agree.
+            let snapshot = recorder.snapshot();
+            if index == placements.len() {
+                placements.push(ladder.place(recorder));
+            }
+            counted.durations.add(&snapshot, &placements[index]);
+            for (tally, mapping) in counted.tallies.iter_mut().zip(mappings) {
+                *tally += mapping.tally(&snapshot.cells);
+            }
+            let classes = snapshot.cells.len() / Outcome::COUNT;
+            for (sum, row) in counted.outcomes.iter_mut().zip(snapshot.cells.chunks(classes.max(1))) {
+                *sum += row.iter().sum::<u64>();
+            }
+            counted.cells.push(snapshot.cells);
+            index += 1;
+        });
+    }
+
     /// The latencies to the first byte, of all guards that expect one.
-    fn first_bytes(&mut self, guards: &[Guard]) -> Option<Durations> {
-        let of_this = guards.iter().filter(|guard| std::ptr::eq(guard.core.meter, self.meter));
-        let recorders: Vec<&Recorder> = of_this.filter_map(|guard| guard.core.first_bytes()).collect();
-        let first = *recorders.first()?;
+    fn first_bytes(&mut self, recorders: &[&Recorder]) -> Option<Durations> {
+        let first = recorders.first()?;
         let ladder = &self.first_ladder;
         let placement = self.first_placement.get_or_insert_with(|| ladder.place(first));
         let mut durations = ladder.empty();
@@ -226,11 +276,7 @@ impl GuardShown {
         Self {
             name: guard.name(),
             state: guard.core.gate.as_ref().map_or(State::Closed, |gate| gate.peek()),
-            transitions: guard.core.gate.as_ref().map(|gate| {
-                let mut pairs = gate.transitions();
-                pairs.retain(|(from, to, _)| from.may_become(*to));
-                pairs
-            }),
+            transitions: guard.core.gate.as_ref().map(|gate| gate.transitions()),
             slo: guard.slo(),
             refusals: guard.core.recorder.notes(),
             in_flight,

@@ -174,7 +174,7 @@ fn events(slos: &[SloShown<'_>], sink: &mut impl Sink) {
 fn durations(slos: &[SloShown<'_>], sink: &mut impl Sink) {
     sink.family(&DURATION);
     for (index, slo) in slos.iter().enumerate() {
-        sink.histogram(&[(label::SLO, slo.series.meter.name)], index, &slo.series.ladder, &slo.durations);
+        sink.histogram(&[(label::SLO, slo.series.meter.name)], index, &slo.series.ladder, slo.durations);
     }
     sink.family(&FIRST_BYTE);
     for (index, slo) in slos.iter().enumerate() {
@@ -243,9 +243,11 @@ fn guards(guards: &[GuardShown], keyed: &[KeyedShown], sink: &mut impl Sink) {
     sink.family(&BREAKER_TRANSITIONS);
     let own = guards.iter().filter_map(|guard| Some((guard.name, guard.transitions.as_ref()?)));
     for (name, transitions) in own.chain(keyed.iter().map(|guard| (guard.name, &guard.transitions))) {
-        for (from, to, n) in transitions {
-            let labels = [(label::GUARD, name), (label::FROM, from.as_str()), (label::TO, to.as_str())];
-            sink.counter(&labels, *n);
+        for (from, counts) in State::ALL.into_iter().zip(transitions) {
+            for (to, n) in State::ALL.into_iter().zip(counts).filter(|(to, _)| from.may_become(*to)) {
+                let labels = [(label::GUARD, name), (label::FROM, from.as_str()), (label::TO, to.as_str())];
+                sink.counter(&labels, *n);
+            }
         }
     }
     sink.family(&REJECTIONS);

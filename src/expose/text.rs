@@ -86,6 +86,11 @@ impl Writer<'_> {
             0.0 => self.out.push_str("0\n"),
             1.0 => self.out.push_str("1\n"),
             f64::INFINITY => self.out.push_str("+Inf\n"),
+            _ if value.is_finite() => {
+                let mut buffer = zmij::Buffer::new();
+                self.out.push_str(buffer.format_finite(value));
+                self.out.push('\n');
+            }
             _ => _ = writeln!(self.out, "{value}"),
         }
     }

@@ -114,15 +114,22 @@ impl GuardCore {
 
     #[cold]
     fn ask_or_reject(&'static self, ticks: Ticks, context: Option<CallContext>) -> Result<Entry, Rejection> {
+        if !self.is_due(ticks)
+            && let Some(refused) = self.gate.as_ref().and_then(|gate| gate.refuses(|| self.clock.at(ticks)))
+        {
+            // Whatever it brings along.
+            let (slot, sli) = (slot(), self.sli());
+            sli.note(slot, refused.reason() as usize);
+            sli.count(slot, Outcome::Rejected, 1);
+            return Err(refused);
+        }
+        self.ask_or_reject_slowly(ticks, context)
+    }
+
+    fn ask_or_reject_slowly(&'static self, ticks: Ticks, context: Option<CallContext>) -> Result<Entry, Rejection> {
         let now = self.clock.at(ticks);
         if self.is_due(ticks) {
             self.tick(now);
-        }
-        if self.shedding.is_none() {
-            return self.ask_breaker(0, now).inspect_err(|refused| {
-                self.sli().note(slot(), refused.reason() as usize);
-                self.sli().count(slot(), Outcome::Rejected, 1);
-            });
         }
         let context = context.unwrap_or_else(CallContext::current).seen_at(now);
         self.ask_at(now, &context).inspect_err(|refused| self.count_refusal(refused.reason(), &context))
@@ -202,6 +209,7 @@ impl GuardCore {
 
     /// A refusal that a fallback may answer: of it only the reason is counted yet.
     #[cfg(feature = "tower")]
+    #[inline]
     pub(crate) fn refuse(&'static self, ticks: Ticks, rejection: Rejection, context: &CallContext) -> Refusal {
         self.note(rejection.reason(), context);
         Refusal::new(self, ticks, rejection)
@@ -209,6 +217,7 @@ impl GuardCore {
 
     /// Refuses a call to a service that was not asked to get ready: for the breaker's reason, if it would refuse too.
     #[cfg(feature = "tower")]
+    #[inline(always)] // see `admit`
     pub(crate) fn refuse_unready(&'static self) -> Refusal {
         let ticks = self.ticked();
         let rejection = self.gate.as_ref().and_then(|gate| gate.refuses(|| self.clock.at(ticks)));
@@ -216,6 +225,7 @@ impl GuardCore {
         self.refuse(ticks, rejection, &CallContext::new())
     }
 
+    #[inline]
     fn note(&self, reason: Reason, context: &CallContext) {
         self.sli().note(slot(), reason as usize);
         if let Some(shedding) = self.shedding.filter(|_| reason.is_shed()) {
@@ -291,6 +301,7 @@ impl GuardCore {
     }
 
     /// The time, and what it alone does is done.
+    #[inline]
     pub(super) fn ticked(&self) -> Ticks {
         let ticks = self.clock.ticks();
         if self.is_due(ticks) {
@@ -300,6 +311,7 @@ impl GuardCore {
     }
 
     /// Counts a refusal that nobody answers.
+    #[inline]
     pub(super) fn refused(&self, reason: Reason) {
         self.sli().count(slot(), if reason.is_shed() { Outcome::Shed } else { Outcome::Rejected }, 1);
     }

@@ -138,39 +138,46 @@ pub(crate) struct Refusal {
 
 #[cfg(feature = "tower")]
 impl Refusal {
+    #[inline]
     pub(super) fn new(core: &'static GuardCore, started: Ticks, rejection: Rejection) -> Self {
         Self { core, started, rejection, open: true }
     }
 
+    #[inline]
     pub(crate) fn core(&self) -> &'static GuardCore {
         self.core
     }
 
+    #[inline]
     pub(crate) fn rejection(&self) -> Rejection {
         self.rejection
     }
 
     /// Nobody answers it.
+    #[inline(always)] // see `GuardCore::admit`
     pub(crate) fn reject(mut self) -> Rejection {
         self.open = false;
         self.core.refused(self.rejection.reason());
         self.rejection
     }
 
-    /// A fallback answered it; if it waited for nothing, its answer took no time, and no clock is read for it.
-    #[inline]
-    pub(crate) fn degraded(mut self, waited: bool) {
+    /// A fallback answered it.
+    pub(crate) fn degraded(mut self) {
         self.open = false;
-        if waited {
-            self.core.record(self.started, Outcome::Degraded);
-        } else {
-            self.core.record_at_once(Outcome::Degraded);
-        }
+        self.core.record(self.started, Outcome::Degraded);
+    }
+
+    /// A fallback answered it that waited for nothing: that took no time, and no clock is read for it.
+    #[inline]
+    pub(crate) fn degraded_at_once(mut self) {
+        self.open = false;
+        self.core.record_at_once(Outcome::Degraded);
     }
 }
 
 #[cfg(feature = "tower")]
 impl Drop for Refusal {
+    #[inline]
     fn drop(&mut self) {
         if self.open {
             self.core.record(self.started, dropped());

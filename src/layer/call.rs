@@ -7,8 +7,8 @@ use crate::outcome::{Classify, Outcome};
 use crate::shed::CallContext;
 use pin_project::pin_project;
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
 use tower_service::Service;
 
 /// How a call ended, as far as its future can say.
@@ -34,11 +34,11 @@ struct Waiting<S, F, C, Req> {
 pub(super) struct Call<S: Service<Req>, F: Fallback<Req, S::Response>, C, Req> {
     #[pin]
     #[allow(clippy::type_complexity)] // it is named once
-    state: State<S, F, C, Req, S::Future, F::Kept, F::Refused, F::Failed<Result<S::Response, S::Error>>>,
+    state: State<S, F, C, Req, S::Future, S::Response, F::Kept, F::Refused, F::Failed<Result<S::Response, S::Error>>>,
 }
 
 #[pin_project(project = StateProj)]
-enum State<S, F, C, Req, Fut, Kept, Refused, Failed> {
+enum State<S, F, C, Req, Fut, Res, Kept, Refused, Failed> {
     /// Boxed: it is rare, and would make every future larger.
     Waiting(Box<Waiting<S, F, C, Req>>),
     Calling {
@@ -59,7 +59,10 @@ enum State<S, F, C, Req, Fut, Kept, Refused, Failed> {
         call: Option<FailedOver>,
         place: FallbackPlace,
     },
-    Rejected(Rejection),
+    /// Refused, answered at once, and counted.
+    Answered(Option<Res>),
+    /// Refused, and counted.
+    Rejected(Option<Rejection>),
     Done,
 }
 
@@ -72,7 +75,7 @@ where
         Self { state: State::Waiting(Box::new(Waiting { admission, held: Some(held), context })) }
     }
 
-    #[inline]
+    #[inline(always)] // see `Guarded::call`
     pub(super) fn calling(
         future: S::Future,
         permit: Permit,
@@ -84,17 +87,23 @@ where
     }
 
     /// Asks the fallback, if there is one that has a place.
-    #[cold]
-    pub(super) fn refused(refusal: Refusal, fallback: &F, request: Req) -> Self {
-        let core = refusal.core();
-        if F::ON_REFUSAL
-            && let Some(place) = core.fallback_place(F::WAITS)
-        {
-            let rejection = refusal.rejection();
-            let fallback = fallback.refused(request, rejection);
-            return Self { state: State::Refused { fallback, refusal: Some(refusal), place } };
+    #[inline(always)] // see `Guarded::call`
+    pub(super) fn refused<W>(refusal: Refusal, fallback: &F, request: Req, wrap: impl FnOnce(Self) -> W) -> W {
+        if F::ON_REFUSAL && F::WAITS {
+            if let Some(place) = refusal.core().fallback_place(F::WAITS) {
+                let fallback = fallback.refused(request, refusal.rejection());
+                return wrap(Self { state: State::Refused { fallback, refusal: Some(refusal), place } });
+            }
+        } else if F::ON_REFUSAL {
+            // The answer is there or not: what is over need not be carried through a future.
+            let answer = fallback.refused(request, refusal.rejection());
+            let mut cx = Context::from_waker(Waker::noop());
+            if let Poll::Ready(Some(response)) = pin!(answer).poll(&mut cx) {
+                refusal.degraded_at_once();
+                return wrap(Self { state: State::Answered(Some(response)) });
+            }
         }
-        Self { state: State::Rejected(refusal.reject()) }
+        wrap(Self { state: State::Rejected(Some(refusal.reject())) })
     }
 }
 
@@ -106,6 +115,7 @@ where
 {
     type Output = Ended<S::Response, S::Error>;
 
+    #[inline(always)] // see `Guarded::call`
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
@@ -128,7 +138,7 @@ where
                         }
                         Err(rejection) => {
                             let refusal = admission.core.refuse(admission.started, rejection, &admission.context);
-                            Self::refused(refusal, &fallback, request)
+                            Self::refused(refusal, &fallback, request, |call| call)
                         }
                     };
                     state.set(next.state);
@@ -167,7 +177,7 @@ where
                     state.set(State::Done);
                     return match (answer, refusal) {
                         (Some(response), refusal) => {
-                            refusal.into_iter().for_each(|refusal| refusal.degraded(F::WAITS));
+                            refusal.into_iter().for_each(Refusal::degraded);
                             Poll::Ready(Ended::Counted(Ok(response)))
                         }
                         (None, Some(refusal)) => Poll::Ready(Ended::Rejected(refusal.reject())),
@@ -182,10 +192,11 @@ where
                     call.into_iter().for_each(count);
                     return Poll::Ready(Ended::Counted(answer.map_or_else(|original| original, Ok)));
                 }
+                StateProj::Answered(answer) => {
+                    return answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ended::Counted(Ok(answer))));
+                }
                 StateProj::Rejected(rejection) => {
-                    let rejection = *rejection;
-                    state.set(State::Done);
-                    return Poll::Ready(Ended::Rejected(rejection));
+                    return rejection.take().map_or(Poll::Pending, |rejection| Poll::Ready(Ended::Rejected(rejection)));
                 }
                 StateProj::Done => return Poll::Pending, // polled after it was done
             }

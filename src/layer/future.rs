@@ -20,6 +20,7 @@ pub struct GuardFuture<S: Service<Req>, F: Fallback<Req, S::Response>, C, Req> {
 }
 
 impl<S: Service<Req>, F: Fallback<Req, S::Response>, C, Req> GuardFuture<S, F, C, Req> {
+    #[inline(always)] // see `Guarded::call`
     pub(super) fn new(call: Call<S, F, C, Req>) -> Self {
         Self { call }
     }
@@ -33,6 +34,7 @@ where
 {
     type Output = Result<S::Response, GuardError<S::Error>>;
 
+    #[inline(always)] // see `Guarded::call`
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match ready!(self.project().call.poll(cx)) {
             Ended::Answered(result, permit, outcome) => {

@@ -62,13 +62,19 @@ impl<S, F, C, P> Guarded<S, F, C, P> {
         Poll::Pending
     }
 
+    #[inline]
     fn would_refuse(&self) -> bool {
         let core = self.guard.core;
         core.gate.as_ref().is_some_and(|gate| gate.refuses(|| core.now()).is_some())
     }
 
     /// Admission happens here, not in `poll_ready`: a server asks for readiness before there is a request.
-    pub(super) fn call<Req>(&mut self, request: Req) -> Call<S, F, C, Req>
+    ///
+    /// `wrap` makes the face's own future of the call.
+    // Always inlined, and wrapped where it is made: to be moved from one place in memory to the next costs a call more than
+    // all that is counted for it.
+    #[inline(always)]
+    pub(super) fn call<Req, W>(&mut self, request: Req, wrap: impl FnOnce(Call<S, F, C, Req>) -> W) -> W
     where
         S: Service<Req> + Clone,
         F: Fallback<Req, S::Response> + Clone,
@@ -76,15 +82,15 @@ impl<S, F, C, P> Guarded<S, F, C, P> {
         P: ReadContext<Req>,
     {
         if !self.ready {
-            return Call::refused(self.guard.core.refuse_unready(), &self.fallback, request);
+            return Call::refused(self.guard.core.refuse_unready(), &self.fallback, request, wrap);
         }
-        match self.context.read(&request) {
-            None => match self.guard.core.admit_at_once() {
-                Some(permit) => self.calling(permit, request, None),
-                None => self.enter(request, None),
-            },
-            context => self.enter(request, context),
+        let context = self.context.read(&request);
+        if context.is_none()
+            && let Some(permit) = self.guard.core.admit_at_once()
+        {
+            return wrap(self.calling(permit, request, None));
         }
+        wrap(self.enter(request, context))
     }
 
     #[inline(always)] // see `GuardCore::admit`
@@ -127,7 +133,7 @@ impl<S, F, C, P> Guarded<S, F, C, P> {
             }
             Entered::Refused(started, rejection) => {
                 let refusal = core.refuse(started, rejection, &context.unwrap_or_default());
-                Call::refused(refusal, &self.fallback, request)
+                Call::refused(refusal, &self.fallback, request, |call| call)
             }
         }
     }

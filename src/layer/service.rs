@@ -62,8 +62,9 @@ where
         self.guarded.poll_ready(cx).map_err(GuardError::Inner)
     }
 
+    #[inline(always)]
     fn call(&mut self, request: Req) -> Self::Future {
-        GuardFuture::new(self.guarded.call(request))
+        self.guarded.call(request, GuardFuture::new)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reading what was counted: sums over all shards, shard by shard, for that is how they lie in memory.
 
-use super::{HISTOGRAM, Lane, Mapping, NOTED, NOTES, PAD, Recorder, Shard, histogram};
+use super::{HISTOGRAM, Lane, Mapping, NOTED, NOTES, PAD, Recorder, Shard, histogram, slots};
 #[cfg(any(feature = "metrics", plimsoll_loom))]
 use super::{SUM, UNTIMED};
 use crate::outcome::Outcome;
@@ -30,8 +30,10 @@ impl Shard {
 }
 
 impl Recorder {
+    /// Those in which anything can have been counted.
     fn shards(&self) -> impl Iterator<Item = &Shard> {
-        self.own.iter().map(|shard| &**shard).chain(std::iter::once(&**self.shared))
+        let own = self.own.iter().take(slots::claimed());
+        own.map(|shard| &**shard).chain(std::iter::once(&**self.shared))
     }
 
     /// A word of the head.
@@ -153,9 +155,11 @@ impl Recorder {
 
     /// Bytes it takes, whatever the traffic.
     pub(crate) fn memory_footprint(&self) -> usize {
-        let cells: usize = self.shards().map(|shard| shard.cells.len()).sum();
-        let shards = (self.own.len() + 1) * size_of::<CachePadded<Shard>>();
-        size_of::<Self>() + shards + (cells + self.disowned.len() + self.thresholds.len()) * 8
+        let shards = self.own.len() + 1;
+        let cells = shards * self.shared.cells.len();
+        size_of::<Self>()
+            + shards * size_of::<CachePadded<Shard>>()
+            + (cells + self.disowned.len() + self.thresholds.len()) * 8
     }
 }
 

@@ -5,6 +5,7 @@
 //! threads that are being torn down, share the last shard with read-modify-writes. No count is lost either way.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A thread that has not asked yet.
@@ -20,6 +21,17 @@ thread_local! {
 pub(crate) fn owned() -> usize {
     pool().owned
 }
+
+/// How many slots have ever had an owner: nothing was counted in those after them. They are handed out from the first on,
+/// so these are as many as there were threads that count at once.
+pub(super) fn claimed() -> usize {
+    // Models name their slots themselves.
+    if cfg!(plimsoll_loom) { usize::MAX } else { CLAIMED.load(Ordering::Relaxed) }
+}
+
+/// Relaxed: whoever is told of a count is told of what its thread stored before; to whom nobody told anything, it is as if
+/// the thread had begun a moment later.
+static CLAIMED: AtomicUsize = AtomicUsize::new(0);
 
 /// The calling thread's slot: below [`owned`] if it is the thread's own, equal to it if it is shared.
 #[inline]
@@ -52,6 +64,9 @@ fn claim() -> usize {
     } else {
         None
     };
+    if let Some(slot) = slot {
+        CLAIMED.fetch_max(slot + 1, Ordering::Relaxed);
+    }
     let slot = slot.unwrap_or(pool.owned);
     SLOT.set(slot);
     slot

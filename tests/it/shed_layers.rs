@@ -256,7 +256,7 @@ mod retries {
         let service =
             ServiceBuilder::new().retry(policy).layer(layer).service(service_fn(move |kind: io::ErrorKind| {
                 let n = tell.fetch_add(1, Ordering::SeqCst);
-                std::future::ready(if n % 2 == 0 { Err(io::Error::from(kind)) } else { Ok(()) })
+                std::future::ready(if n.is_multiple_of(2) { Err(io::Error::from(kind)) } else { Ok(()) })
             }));
         service.clone().oneshot(io::ErrorKind::TimedOut).await.unwrap();
         service.oneshot(io::ErrorKind::PermissionDenied).await.unwrap_err();

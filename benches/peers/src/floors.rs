@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-const GROUP: &str = "Floors";
+pub const GROUP: &str = "Floors";
 pub const TWO_READS: &str = "two `Instant::now()`";
 
 /// On a pair of cache lines of its own.

@@ -1,7 +1,7 @@
 //! What a guarded call costs beside everything else that does part of it, in one process, in one run.
 //!
-//! `cargo run --release` in this folder prints the table; `-- --rounds N` sets how many rounds it stands on (9), and
-//! `-- --quick` is for trying it.
+//! `cargo run --release` in this folder prints the table; `-- --rounds N` sets how many rounds it stands on (9),
+//! `-- --quick` is for trying it, and `-- --ours` leaves the peers out.
 #![allow(clippy::disallowed_methods)]
 
 mod alloc;
@@ -39,11 +39,14 @@ fn main() {
     let exporter = recorder.handle();
     set_global_recorder(recorder).expect("the only recorder");
 
-    let rows: Vec<Row> =
+    let mut rows: Vec<Row> =
         [floors::rows(), metrics::rows(), breakers::rows(), http_rows::rows(), stacks::rows(), ours::rows()]
             .into_iter()
             .flatten()
             .collect();
+    if std::env::args().any(|arg| arg == "--ours") {
+        rows.retain(|row| [floors::GROUP, ours::GROUP].contains(&row.group));
+    }
     let sizes: Vec<u64> = rows.iter().map(|row| batch_size(&row.make)).collect();
     let mut table: Vec<Measured> =
         rows.iter().map(|row| Measured { allocations: allocations(row), ..<_>::default() }).collect();
@@ -125,7 +128,8 @@ fn print(rows: &[Row], table: &[Measured], machine: &str, rounds: usize) {
     println!("\n| against | 1T | 2T | mark |\n|---|---:|---:|---|");
     for (stack, one, two) in [(stacks::LEANEST, 4.0, 13.0), (stacks::TODAY, 18.0, 45.0)] {
         for ours in [ours::FULL, ours::LAYERED] {
-            let (stacked, own) = (find(stack), find(ours));
+            let Some(stacked) = rows.iter().position(|row| row.name == stack) else { continue };
+            let (stacked, own) = (&table[stacked], find(ours));
             let (by_one, by_two) = (ratio(&stacked.one, &own.one).value, ratio(&stacked.two, &own.two).value);
             let word = |value, least| if value >= least { "ok" } else { "MISSED" };
             println!(

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::sync::Mutex;
 use std::time::Duration;
 
-const GROUP: &str = "plimsoll";
+pub const GROUP: &str = "plimsoll";
 pub const FULL: &str = "full guard, success";
 pub const LAYERED: &str = "full guard as a layer around a ready service, success";
 

@@ -81,10 +81,8 @@ impl Shared {
     }
 
     #[cfg(feature = "metrics")]
-    pub(super) fn transitions(&self) -> Vec<(State, State, u64)> {
-        let pairs = State::ALL.iter().flat_map(|from| State::ALL.iter().map(move |to| (*from, *to)));
-        let count = |from: State, to: State| self.transitions[from as usize][to as usize].load(Ordering::Relaxed);
-        pairs.filter(|(from, to)| from.may_become(*to)).map(|(from, to)| (from, to, count(from, to))).collect()
+    pub(super) fn transitions(&self) -> crate::breaker::Transitions {
+        self.transitions.each_ref().map(|from| from.each_ref().map(|n| n.load(Ordering::Relaxed)))
     }
 
     /// Makes `slot` as new, for the key that is shown as `label`; gives back what the one before was shown as.

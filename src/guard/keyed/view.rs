@@ -3,6 +3,8 @@
 use super::Key;
 use super::pool::Pool;
 use crate::breaker::State;
+#[cfg(feature = "metrics")]
+use crate::breaker::Transitions;
 use crate::record::NOTES;
 use crate::time::Timestamp;
 
@@ -28,7 +30,7 @@ pub(crate) struct KeyedShown {
     #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "only the exposition shows them"))]
     pub(crate) states: [u64; State::ALL.len()],
     #[cfg(feature = "metrics")]
-    pub(crate) transitions: Vec<(State, State, u64)>,
+    pub(crate) transitions: Transitions,
     pub(crate) refusals: [u64; NOTES],
     pub(crate) in_flight: u64,
     /// The keys whose breaker is not closed, as they are shown; the breaker of those that found no room among them.

@@ -67,7 +67,7 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let bodyless = is_bodyless(request.method());
-        HttpFuture::new(self.guarded.call(request), bodyless)
+        self.guarded.call(request, |call| HttpFuture::new(call, bodyless))
     }
 }
 

@@ -66,7 +66,7 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let bodyless = is_bodyless(request.method());
-        HttpClientFuture::new(self.guarded.call(request), bodyless)
+        self.guarded.call(request, |call| HttpClientFuture::new(call, bodyless))
     }
 }
 
