@@ -38,7 +38,7 @@ impl Report {
         let chart = chart.margin(8).x_label_area_size(24).y_label_area_size(64);
         let mut chart = chart.build_cartesian_2d(0.0..end, 0.0..most)?;
         chart.configure_mesh().light_line_style(WHITE).y_desc("requests a second").draw()?;
-        let rates: [(&str, RGBColor, fn(&Second) -> u64); 3] = [
+        let rates: [Line<u64>; 3] = [
             ("offered", GREY, |second| second.offered),
             ("refused", RED, |second| second.refused),
             ("answered in time", GREEN, |second| second.in_time),
@@ -59,7 +59,7 @@ impl Report {
         let mut chart = chart.build_cartesian_2d(0.0..end, (fastest..slowest).log_scale())?;
         let mut mesh = chart.configure_mesh();
         mesh.light_line_style(WHITE).x_desc("seconds").y_desc("latency, ms").draw()?;
-        let quantiles: [(&str, RGBColor, fn(&Second) -> Option<Duration>); 2] =
+        let quantiles: [Line<Option<Duration>>; 2] =
             [("p99", BLUE, |second| second.p99), ("p50", GREEN, |second| second.p50)];
         for (name, colour, quantile) in quantiles {
             let line =
@@ -73,6 +73,9 @@ impl Report {
         Ok(())
     }
 }
+
+/// A line's name, its colour, and its value in a second.
+type Line<T> = (&'static str, RGBColor, fn(&Second) -> T);
 
 fn middle(second: &Second) -> f64 {
     second.begins.as_secs_f64() + 0.5
