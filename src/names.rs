@@ -1,4 +1,4 @@
-//! Every exported metric and label name, once.
+//! Every exported metric, recorded series, label and alert name, once.
 #![allow(dead_code)] // each feature uses some of them
 
 /// Events by objective and verdict.
@@ -64,4 +64,38 @@ pub(crate) mod label {
     pub(crate) const TARGET: &str = "target";
     pub(crate) const PERIOD: &str = "period";
     pub(crate) const DECLARATION: &str = "declaration";
+    pub(crate) const SEVERITY: &str = "severity";
+    pub(crate) const SERVICE: &str = "service";
+}
+
+/// Series that Prometheus' rules record, named level:metric:operation. All have the labels `slo` and `objective`.
+pub(crate) mod recorded {
+    /// Bad events of a window, by `window`; summed over instances, as are all that follow.
+    pub(crate) const BAD: &str = "plimsoll:bad_events:increase";
+    /// Good and bad events of a window, by `window`.
+    pub(crate) const VALID: &str = "plimsoll:valid_events:increase";
+    /// Bad ÷ valid events of a window, by `window`; no sample while there are no events.
+    pub(crate) const BAD_RATIO: &str = "plimsoll:bad_events:ratio";
+    /// How many times as fast as allowed the budget goes, by `window`; no sample while there are no events.
+    pub(crate) const BURN_RATE: &str = "plimsoll:burn_rate:ratio";
+    /// Bad events of one step of the period's sum.
+    pub(crate) const BAD_STEP: &str = "plimsoll:bad_events:step";
+    /// Good and bad events of one step of the period's sum.
+    pub(crate) const VALID_STEP: &str = "plimsoll:valid_events:step";
+    /// Bad ÷ valid events of the whole period.
+    pub(crate) const PERIOD_BAD_RATIO: &str = "plimsoll:period_bad_events:ratio";
+    /// The share of the period's error budget that is left: below 0 it is overspent.
+    pub(crate) const BUDGET_REMAINING: &str = "plimsoll:error_budget_remaining:ratio";
+}
+
+/// Alert names.
+pub(crate) mod alert {
+    pub(crate) const BUDGET_BURN: &str = "ErrorBudgetBurn";
+    pub(crate) const BUDGET_LOW: &str = "ErrorBudgetLow";
+    pub(crate) const BREAKER_OPEN: &str = "CircuitBreakerOpen";
+    pub(crate) const SHEDDING: &str = "LoadShedding";
+    pub(crate) const INSTANCE_DOWN: &str = "InstanceDown";
+    pub(crate) const ABSENT: &str = "SloMetricsAbsent";
+    pub(crate) const DRIFT: &str = "SloDeclarationDrift";
+    pub(crate) const UNACKNOWLEDGED: &str = "PageUnacknowledged";
 }

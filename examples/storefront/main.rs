@@ -11,6 +11,7 @@
 mod args;
 mod load;
 mod payments;
+mod promises;
 mod screen;
 mod shop;
 mod story;

@@ -3,6 +3,7 @@
 use crate::args::Args;
 use crate::load::{Load, Seen};
 use crate::payments::Payments;
+use crate::promises;
 use crate::shop::Shop;
 use crate::story::Script;
 use crate::summary::{self, Count, Summary, Unguarded};
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use plimsoll::{Accounting, Guard, Outcome, Plimsoll, Reason, Slo, SloHandle, Stale, Timestamp, Verdict};
+use plimsoll::{Guard, Outcome, Plimsoll, Reason, Slo, SloHandle, Stale, Timestamp};
 use std::io::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,14 +36,9 @@ pub struct World {
     visitors: [Arc<AtomicU64>; 2],
 }
 
-/// The shop's promise. The period is an hour rather than 30 days, so that the alerts look back over seconds, not hours.
-fn promise(name: &str) -> Slo {
-    Slo::new(name)
-        .success(99.5)
-        .latency(95.0, Duration::from_millis(500))
-        .over_minutes(60)
-        .service("storefront")
-        .owner("team-storefront")
+/// For a demonstration the period is an hour rather than 30 days: the alerts look back over seconds, not hours.
+fn promised(slo: Slo) -> Slo {
+    slo.over_minutes(60)
 }
 
 impl World {
@@ -52,15 +48,7 @@ impl World {
         let clock = plimsoll.clock();
         let payments = [Payments::start(clock).await?, Payments::start(clock).await?];
 
-        // What payments promises to the shop. A remembered answer is good enough for the customer, but it is not
-        // payments' doing: here it is bad.
-        let payments_slo = plimsoll.declare(
-            Slo::new("payments")
-                .success(99.9)
-                .over_minutes(60)
-                .owner("team-payments")
-                .accounting(Accounting::sli().with(Outcome::Degraded, Verdict::Bad)),
-        )?;
+        let payments_slo = plimsoll.declare(promised(promises::payments()))?;
         let layer = payments_slo
             .guard()
             .breaker(script.breaker())
@@ -72,7 +60,8 @@ impl World {
         let unguarded = Shop::new(whole_answers(), payments[1].url());
 
         // Both shops are measured alike: a guard without a breaker only counts.
-        let shops = [plimsoll.declare(promise("checkout"))?, plimsoll.declare(promise("checkout_unguarded"))?];
+        let shop = |name| plimsoll.declare(promised(promises::checkout(name)));
+        let shops = [shop("checkout")?, shop("checkout_unguarded")?];
         let visitors = [guarded.visitors(), unguarded.visitors()];
         let front = guarded.routes().route_layer(shops[0].guard().http()?).merge(plimsoll::ops::router(&plimsoll));
         let back = unguarded.routes().route_layer(shops[1].guard().http()?);

@@ -1,54 +1,40 @@
 //! WRITE: what the people and machines around a service need, from its declarations alone.
 //!
-//! Nothing here sees run-time state, so a kit can be written by a test, a build script or a program of its own.
+//! A [`Kit`] is the whole of it: Prometheus' configuration, rules and their tests, Alertmanager's routes, Grafana's
+//! dashboards, runbooks, on-call page, error-budget policy, post-mortem template, Kubernetes objects, and OpenSLO. Nothing here
+//! sees run-time state, so a kit can be written by a test, a build script or a program of its own.
+//!
+//! Keep what is deployed beside the code, and let a test hold the two together:
+//!
+//! ```no_run
+//! # fn promises() -> Vec<plimsoll::Slo> { vec![plimsoll::Slo::new("checkout").success(99.9)] }
+//! # /*
+//! #[test]
+//! fn what_is_deployed_is_what_is_declared() {
+//! # */
+//!     let kit = plimsoll::artifacts::Kit::new(promises()).unwrap();
+//!     kit.assert_in_sync("ops/"); // PLIMSOLL_UPDATE=1 cargo test writes it
+//! # /*
+//! }
+//! # */
+//! ```
 
+// Every file of the kit takes what it needs of these.
+#[allow(dead_code)]
+mod alarm;
+#[allow(dead_code)]
+mod kit;
 pub mod openslo;
+#[allow(dead_code)]
+mod subject;
+mod sync;
+#[allow(dead_code)]
+mod text;
+#[allow(dead_code)]
+mod yaml;
 
-use crate::error::Error;
-use crate::slo::Slo;
+pub use kit::{Artifact, Kit};
 
-/// One file of the kit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Artifact {
-    /// Where it goes, relative to the kit's directory, with `/` between the parts.
-    pub path: String,
-    /// What is in it.
-    pub text: String,
-}
-
-/// Everything that is written from a set of declarations.
-#[derive(Clone, Debug)]
-pub struct Kit {
-    slos: Vec<Slo>,
-}
-
-impl Kit {
-    /// A kit for these SLOs.
-    ///
-    /// # Errors
-    ///
-    /// The first declaration that cannot work, or two of one name.
-    pub fn new(slos: impl IntoIterator<Item = Slo>) -> Result<Self, Error> {
-        let slos: Vec<Slo> = slos.into_iter().collect();
-        for (i, slo) in slos.iter().enumerate() {
-            slo.validate()?;
-            if slos[..i].iter().any(|other| other.name() == slo.name()) {
-                let name = slo.name();
-                return Err(Error::duplicate(format!("two SLOs are named {name:?}: give each its own name")));
-            }
-        }
-        Ok(Self { slos })
-    }
-
-    /// The declarations it is written from.
-    pub fn slos(&self) -> &[Slo] {
-        &self.slos
-    }
-
-    /// All files, in the order of their paths.
-    pub fn files(&self) -> Vec<Artifact> {
-        let mut files = openslo::files(self);
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        files
-    }
-}
+#[allow(unused_imports)]
+use alarm::Alarm;
+use subject::Subject;

@@ -34,6 +34,7 @@ pub struct Slo {
     pub(super) service: Option<String>,
     pub(super) owner: Option<String>,
     pub(super) runbook: Option<String>,
+    pub(super) dependencies: Vec<String>,
     pub(super) severity: Severity,
     pub(super) objectives: Vec<Objective>,
     pub(super) period: Period,
@@ -54,6 +55,7 @@ impl Slo {
             service: None,
             owner: None,
             runbook: None,
+            dependencies: Vec::new(),
             severity: Severity::P0,
             objectives: Vec::new(),
             period: Period::default(),
@@ -140,6 +142,14 @@ impl Slo {
         self
     }
 
+    /// The SLO of something it cannot do without, by name: while that one pages, what this one's alerts would say is known.
+    /// Call it once for each; whether the other is declared here or by another team does not matter.
+    #[must_use]
+    pub fn depends_on(mut self, slo: impl Into<String>) -> Self {
+        self.dependencies.push(slo.into());
+        self
+    }
+
     /// What is done as the budget goes down.
     #[must_use]
     pub fn budget_policy(mut self, policy: BudgetPolicy) -> Self {
@@ -211,6 +221,11 @@ impl Slo {
     /// Where to read what to do.
     pub fn runbook_url(&self) -> Option<&str> {
         self.runbook.as_deref()
+    }
+
+    /// The SLOs that it depends on, in the order they were written.
+    pub fn dependencies(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.dependencies.iter().map(String::as_str)
     }
 
     /// The highest severity its alerts may have.

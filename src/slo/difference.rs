@@ -29,6 +29,7 @@ impl Slo {
         change("service", said(Some(self.service_name())), said(Some(next.service_name())));
         change("owner", said(self.owner_name()), said(next.owner_name()));
         change("runbook", said(self.runbook_url()), said(next.runbook_url()));
+        change("dependencies", self.dependencies.join(", "), next.dependencies.join(", "));
         change("highest severity", self.severity.to_string(), next.severity.to_string());
         change("least events", self.min_events.to_string(), next.min_events.to_string());
         change("scrape interval", text::duration(self.scraped_every()), text::duration(next.scraped_every()));

@@ -4,6 +4,14 @@ use super::{Period, Slo};
 use crate::outcome::Outcome;
 use std::time::Duration;
 
+/// A short word for a text, 16 hexadecimal digits.
+#[cfg(feature = "artifacts")]
+pub(crate) fn fingerprint(text: &str) -> String {
+    let mut print = Fingerprint::new();
+    print.text(text);
+    format!("{:016x}", print.0)
+}
+
 impl Slo {
     /// A fingerprint of everything declared, 16 hexadecimal digits: the same in every run and on every machine.
     ///
@@ -14,6 +22,8 @@ impl Slo {
         print.text(self.service_name());
         print.text(self.owner.as_deref().unwrap_or_default());
         print.text(self.runbook.as_deref().unwrap_or_default());
+        print.number(self.dependencies.len() as u64);
+        self.dependencies.iter().for_each(|slo| print.text(slo));
         print.duration(self.period.nominal());
         print.number(u64::from(self.period == Period::CalendarMonth));
         print.number(self.policy.steps().count() as u64);

@@ -18,6 +18,8 @@ mod validate;
 pub use alert_window::AlertWindow;
 pub(crate) use alert_window::{MICRO, micros};
 pub use declaration::Slo;
+#[cfg(feature = "artifacts")]
+pub(crate) use fingerprint::fingerprint;
 pub use objective::Objective;
 pub use period::Period;
 pub use policy::BudgetPolicy;

@@ -27,6 +27,15 @@ pub(super) fn slo(slo: &Slo) -> Result<(), Error> {
     {
         given.map_or(Ok(()), |given| text(&format!("{at}: its {what}"), given, longest))?;
     }
+    for (i, other) in slo.dependencies().enumerate() {
+        text(&format!("{at}: what it depends on"), other, LONGEST_NAME)?;
+        if other == slo.name() {
+            return Err(Error::invalid(format!("{at} depends on itself: write the name of another SLO")));
+        }
+        if slo.dependencies().take(i).any(|earlier| earlier == other) {
+            return Err(Error::duplicate(format!("{at} depends on \"{other}\" twice: write it once")));
+        }
+    }
     period(&at, slo.period())?;
     policy(&at, slo)?;
     if slo.least_events() == 0 {

@@ -126,7 +126,8 @@ fn policy() -> impl Strategy<Value = BudgetPolicy> {
 
 /// Any declaration that is accepted.
 pub(crate) fn any_slo() -> impl Strategy<Value = Slo> {
-    let names = (any_text(), prop::option::of(any_text()), prop::option::of(any_text()), prop::option::of(any_text()));
+    let optional = || prop::option::of(any_text());
+    let names = (any_text(), optional(), optional(), optional(), optional());
     let period = prop_oneof![
         3 => (1_u64..366).prop_map(|days| Some(Duration::from_secs(days * 86_400))),
         1 => (60_u64..10_000_000).prop_map(|seconds| Some(Duration::from_secs(seconds))),
@@ -145,7 +146,7 @@ pub(crate) fn any_slo() -> impl Strategy<Value = Slo> {
         prop::option::of(policy()),
     )
         .prop_map(|(names, period, rest, objectives, alerts, accounting, policy)| {
-            let (name, service, owner, runbook) = names;
+            let (name, service, owner, runbook, dependency) = names;
             let (severity, least, scrape, reachable) = rest;
             let mut slo = Slo::new(name).severity(severity).min_events(least);
             slo = match period {
@@ -155,6 +156,7 @@ pub(crate) fn any_slo() -> impl Strategy<Value = Slo> {
             slo = service.into_iter().fold(slo, Slo::service);
             slo = owner.into_iter().fold(slo, Slo::owner);
             slo = runbook.into_iter().fold(slo, Slo::runbook);
+            slo = dependency.into_iter().fold(slo, Slo::depends_on);
             slo = scrape.map(Duration::from_millis).into_iter().fold(slo, Slo::scrape_interval);
             slo = objectives.into_iter().fold(slo, Slo::objective);
             slo = alerts.0.into_iter().fold(slo, Slo::alerts);

@@ -154,3 +154,14 @@ fn windows_beyond_all_bounds_are_refused_too() {
     let odd = declare(Duration::from_micros(3_600_000_500), Duration::from_secs(300)).unwrap_err().to_string();
     assert!(odd.contains("whole number of milliseconds"), "{odd}");
 }
+
+#[test]
+fn dependencies_that_make_no_sense_are_refused() {
+    let error = slo().depends_on(slo().name()).validate().unwrap_err();
+    assert!(error.is_invalid() && error.to_string().contains("depends on itself"), "{error}");
+    let error = slo().depends_on("payments").depends_on("payments").validate().unwrap_err();
+    assert!(error.is_duplicate() && error.to_string().contains("write it once"), "{error}");
+    assert!(slo().depends_on(" ").validate().unwrap_err().is_invalid());
+    assert_eq!(slo().depends_on("a").depends_on("b").dependencies().collect::<Vec<_>>(), ["a", "b"]);
+    assert_ne!(slo().depends_on("a").declaration(), slo().declaration());
+}

@@ -5,6 +5,8 @@
 mod alert;
 #[cfg(feature = "artifacts")]
 mod any_slo;
+#[cfg(feature = "artifacts")]
+mod artifacts;
 #[cfg(feature = "http")]
 mod body;
 mod breaker_faults;

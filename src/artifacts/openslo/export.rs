@@ -7,7 +7,8 @@ use super::model::{
     MetricSource, NotificationTargetSpec, Object, ObjectiveSpec, RatioMetric, ServiceSpec, SliSpec, SloSpec,
     TimeWindow, VERSION, annotation,
 };
-use super::words::{duration, plain_slug, query, slug};
+use super::words::{duration, query};
+use crate::artifacts::text::{slug, slug_unlike};
 use crate::error::Error;
 use crate::slo::file::{AlertModel, Length, SloModel};
 use crate::slo::{AlertWindow, Objective, Period, Severity, Slo};
@@ -46,7 +47,7 @@ pub(super) fn write(slos: &[Slo]) -> Result<Written, Error> {
         slo.validate()?;
         let service = slo.service_name();
         // Services of one short name are one object: it has the name in full of the first.
-        let short = plain_slug(service);
+        let short = slug(service);
         if !services.iter().any(|(known, _)| *known == short) {
             let display_name = Some(service.to_owned()).filter(|name| *name != short);
             let metadata = Metadata { display_name, ..Metadata::named(short.clone()) };
@@ -84,7 +85,7 @@ fn one(slo: &Slo, names: &mut Names) -> Result<(Vec<Value>, Vec<Loss>), Error> {
     let mut objects = Vec::new();
     for objective in slo.objectives() {
         let what = format!("SLO {}, objective {}", slo.name(), objective.name());
-        let name = slug(&format!("{}-{}", slo.name(), objective.name()), &mut names.slos);
+        let name = slug_unlike(&format!("{}-{}", slo.name(), objective.name()), &mut names.slos);
         let sli = SliSpec { description: None, threshold_metric: None, ratio_metric: Some(ratio(slo, objective)) };
         objects.push(object("SLI", Metadata::named(&name), sli)?);
         let mut policies = Vec::new();
@@ -102,7 +103,7 @@ fn one(slo: &Slo, names: &mut Names) -> Result<(Vec<Value>, Vec<Loss>), Error> {
             Metadata::named(&name).annotated(annotation::SLO, whole.clone()).annotated(annotation::OBJECTIVE, extra);
         let spec = SloSpec {
             description: None,
-            service: plain_slug(slo.service_name()),
+            service: slug(slo.service_name()),
             indicator: None,
             indicator_ref: Some(name),
             time_window: vec![time_window(slo.period())],
@@ -126,6 +127,7 @@ fn extra(slo: &Slo) -> Result<SloExtra, Error> {
         service: model.service,
         owner: model.owner,
         runbook: model.runbook,
+        depends_on: model.depends_on,
         period: model.period.filter(|_| rounded),
         severity: model.severity,
         min_events: model.min_events,
@@ -161,7 +163,7 @@ fn policy(
 ) -> (AlertPolicySpec, Metadata) {
     let severity = alert.severity();
     let (long, pending) = (duration(alert.long()), duration(alert.pending()));
-    let name = slug(&format!("{slo}-{severity}-{long}"), &mut names.policies);
+    let name = slug_unlike(&format!("{slo}-{severity}-{long}"), &mut names.policies);
     let extra = AlertExtra {
         short: raw.short,
         long: Some(raw.long).filter(|Length(long)| is_rounded(*long)),

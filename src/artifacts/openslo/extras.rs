@@ -20,6 +20,8 @@ pub(super) struct SloExtra {
     pub(super) owner: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) runbook: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) depends_on: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) period: Option<Period>,
     #[serde(skip_serializing_if = "Option::is_none")]

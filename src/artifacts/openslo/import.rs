@@ -5,8 +5,9 @@ use super::extras::{self, ObjectiveExtra, SloExtra};
 use super::indicator::{self, Indicator};
 use super::library::{Found, Library};
 use super::model::{Metadata, ObjectiveSpec, SloSpec, TimeWindow, annotation};
-use super::words::{parse_duration, plain_slug};
+use super::words::parse_duration;
 use super::{Import, Loss};
+use crate::artifacts::text::slug;
 use crate::error::Error;
 use crate::slo::file::{AlertModel, Fault, Length, Node, ObjectiveModel, SlicesModel, SloModel, percent_of_ratio};
 use crate::slo::{AlertWindow, Period, Slo, Target};
@@ -304,12 +305,13 @@ impl<'a> Draft<'a> {
         let usual: Vec<_> = AlertWindow::for_period(period).iter().map(AlertModel::of).collect();
         let of_period = alerts.is_none() || (extra.alerts_of_period && own == usual);
         // The service's name in full, unless somebody changed the short one since.
-        let in_full = extra.service.clone().filter(|in_full| plain_slug(in_full) == service);
-        let unsaid = extra.service.is_none() && (service == plain_slug(&name) || service == name);
+        let in_full = extra.service.clone().filter(|in_full| slug(in_full) == service);
+        let unsaid = extra.service.is_none() && (service == slug(&name) || service == name);
         SloModel {
             service: in_full.or_else(|| (!unsaid).then_some(service)),
             owner: extra.owner,
             runbook: extra.runbook,
+            depends_on: extra.depends_on,
             period: Some(period),
             severity: extra.severity,
             min_events: extra.min_events,

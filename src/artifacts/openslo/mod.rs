@@ -37,7 +37,7 @@ mod losses;
 mod model;
 mod words;
 
-use super::{Artifact, Kit};
+use super::{Artifact, Kit, Subject};
 use crate::error::Error;
 use crate::slo::Slo;
 use crate::slo::file::{Fault, Format, documents};
@@ -126,18 +126,17 @@ fn yaml(objects: &[Value]) -> Result<String, Error> {
 
 /// `openslo/shared.yaml`, and a file for each SLO that says in its head what only annotations say.
 pub(super) fn files(kit: &Kit) -> Vec<Artifact> {
-    let mut taken = vec!["shared".to_owned()];
     // A kit is made of declarations that work, and those can be written.
     let Ok(written) = export::write(kit.slos()) else { return Vec::new() };
     let mut artifacts = Vec::new();
     let mut file = |name: &str, losses: &[Loss], objects: &[Value]| {
         let notes: String = losses.iter().map(|loss| format!("# {loss}\n")).collect();
         let text = yaml(objects).unwrap_or_default();
-        artifacts.push(Artifact { path: format!("openslo/{name}.yaml"), text: notes + &text });
+        artifacts.push(Artifact::new(format!("openslo/{name}.yaml"), notes + &text));
     };
-    file("shared", &[], &written.shared);
-    for (slo, (objects, losses)) in kit.slos().iter().zip(written.slos.iter().zip(&written.losses)) {
-        file(&words::slug(slo.name(), &mut taken), losses, objects);
+    file(Subject::SHARED, &[], &written.shared);
+    for (subject, (objects, losses)) in kit.subjects().iter().zip(written.slos.iter().zip(&written.losses)) {
+        file(&subject.slug, losses, objects);
     }
     artifacts
 }

@@ -27,25 +27,6 @@ pub(super) fn duration(d: Duration) -> String {
     }
 }
 
-/// A name as the format takes it: lower-case letters, digits and dashes, 1 to 63 of them, unlike any that was `taken`.
-pub(super) fn slug(name: &str, taken: &mut Vec<String>) -> String {
-    let slug = plain_slug(name);
-    let numbered = (2..).map(|n| format!("{}-{n}", slug.get(..55).unwrap_or(&slug).trim_end_matches('-')));
-    let free = std::iter::once(slug.clone()).chain(numbered).find(|slug| !taken.contains(slug)).unwrap_or_default();
-    taken.push(free.clone());
-    free
-}
-
-/// The same, whatever was taken.
-pub(super) fn plain_slug(name: &str) -> String {
-    let dashed = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
-    let dashed: String = dashed.collect();
-    let words: Vec<_> = dashed.split('-').filter(|word| !word.is_empty()).collect();
-    let slug = words.join("-");
-    let slug = slug.get(..63).unwrap_or(&slug).trim_end_matches('-');
-    if slug.is_empty() { "unnamed".to_owned() } else { slug.to_owned() }
-}
-
 /// The events of an objective, summed over instances: `good`, `bad`, or both.
 pub(super) fn query(slo: &str, objective: &str, verdict: Option<&str>) -> String {
     let verdict = verdict.map_or("=~\"good|bad\"".to_owned(), |verdict| format!("=\"{verdict}\""));

@@ -8,6 +8,7 @@
 //! service = "shop"                    # unless said: the SLO's name
 //! owner = "team-checkout"
 //! runbook = "https://runbooks.example/checkout"
+//! depends_on = ["payments"]           # SLOs, by name
 //! period = "30d"                      # or "calendar month"; unless said: 30d
 //! severity = "P0"                     # the highest that its alerts may have
 //! min_events = 10

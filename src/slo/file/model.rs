@@ -22,6 +22,8 @@ pub(crate) struct SloModel {
     pub(crate) owner: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) runbook: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) depends_on: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) period: Option<Period>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,6 +176,7 @@ impl SloModel {
             service: slo.service.clone(),
             owner: slo.owner.clone(),
             runbook: slo.runbook.clone(),
+            depends_on: slo.dependencies.clone(),
             period: Some(slo.period).filter(|period| *period != Period::default()),
             severity: Some(slo.severity).filter(|severity| *severity != Severity::P0),
             min_events: Some(slo.min_events).filter(|n| *n != Slo::new("").min_events),
@@ -194,6 +197,7 @@ impl SloModel {
             service: self.service,
             owner: self.owner,
             runbook: self.runbook,
+            dependencies: self.depends_on,
             severity: self.severity.unwrap_or(fresh.severity),
             objectives: self.objectives.into_iter().map(ObjectiveModel::objective).collect(),
             period: self.period.unwrap_or(fresh.period),
