@@ -137,3 +137,11 @@ fn kits_that_cannot_work_are_refused() {
     let twice = Slo::new("checkout").success(99.9);
     assert!(Kit::new([twice.clone(), twice]).unwrap_err().is_duplicate());
 }
+
+#[test]
+fn what_is_written_is_in_sync() {
+    for (name, kit) in [("written-a", storefront()), ("written-b", messaging())] {
+        let folder = Folder::with(name, &kit);
+        kit.assert_in_sync(folder.path());
+    }
+}
