@@ -272,6 +272,11 @@ fn windows_methods_and_composites() {
         let (length, target) = sliced(window).slos[0].objectives()[0].slices().unwrap();
         assert_eq!((length, target.as_percent()), (minutes * MINUTE, 95.0));
     }
+    // An hour's own alerts look back over seconds: there is no room in them for slices of a minute.
+    let short = "{target: 0.9, timeSliceTarget: 0.95, timeSliceWindow: 1m}";
+    let short = with("[{duration: 1h}]", "Timeslices", short);
+    assert_eq!(short.slos[0].alert_windows(), []);
+    assert!(losses(&short).iter().any(|loss| loss.contains("too short for its slices: it has none")), "{short:?}");
     let averaged = with("[{duration: 30d}]", "RatioTimeslices", "{target: 0.99, timeSliceWindow: 5m}");
     assert!(losses(&averaged).iter().any(|loss| loss.contains("average over timeslices")));
 

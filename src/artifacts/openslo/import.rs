@@ -42,7 +42,13 @@ pub(super) fn import(documents: &[Node]) -> Result<Import, Error> {
     let mut slos = Vec::new();
     for draft in drafts {
         let (name, line) = (draft.name.clone(), draft.node.line());
-        let slo = draft.slo(&mut losses);
+        let says_no_alerts = draft.alerts.is_none();
+        let mut slo = draft.slo(&mut losses);
+        if says_no_alerts && slo.validate().is_err_and(|error| error.is_too_fine()) {
+            let what = "the alerts that belong to its period are too short for its slices: it has none".to_owned();
+            losses.push(Loss { object: format!("SLO {name}"), what });
+            slo = slo.alerts(Vec::new());
+        }
         slo.validate().map_err(|error| error.at(&format!("line {line}, SLO {name}")))?;
         slos.push(slo);
     }
