@@ -80,7 +80,8 @@ impl Clock {
         Self(Source::Counter { clock, origin })
     }
 
-    /// Now, on the monotonic time line.
+    /// Now, on the monotonic time line. On one thread it never goes back; a time that another thread has just read may be
+    /// some tens of nanoseconds ahead, for processors read their counter out of order. [`Timestamp::since`] is then zero.
     pub fn now(&self) -> Timestamp {
         self.at(self.ticks())
     }

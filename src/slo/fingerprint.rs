@@ -22,8 +22,6 @@ impl Slo {
         print.text(self.service_name());
         print.text(self.owner.as_deref().unwrap_or_default());
         print.text(self.runbook.as_deref().unwrap_or_default());
-        print.number(self.dependencies.len() as u64);
-        self.dependencies.iter().for_each(|slo| print.text(slo));
         print.duration(self.period.nominal());
         print.number(u64::from(self.period == Period::CalendarMonth));
         print.number(self.policy.steps().count() as u64);
@@ -57,6 +55,11 @@ impl Slo {
                 print.duration(alert.pending());
                 print.number(alert.factor_micros());
             }
+        }
+        // Whoever depends on nothing keeps the fingerprint of before there were dependencies.
+        for slo in &self.dependencies {
+            print.text("depends on");
+            print.text(slo);
         }
         format!("{:016x}", print.0)
     }

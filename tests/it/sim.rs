@@ -78,14 +78,19 @@ fn latencies_are_those_of_m_m_c() {
         let (waits, served) = ((-60.0 * t).exp(), (-100.0 * t).exp());
         0.5765 * (100.0 * waits - 60.0 * served) / 40.0 + (1.0 - 0.5765) * served
     };
-    let sim = service(2).settle(secs(100)).phase(Phase::new(secs(1_100), 0.7));
-    let report = try_policy(&sim, Everybody);
-    let phase = &report.phases()[0];
-    near(phase.total().in_time_ratio(), 1.0 - late(0.1), 0.001_5);
+    // Late calls come in bursts, so one course of chance of 300 s is off by some 0.002: the mean of twelve by 0.0006.
+    let reports = (0..12).map(|seed| {
+        let sim = service(2).seed(seed).settle(secs(20)).phase(Phase::new(secs(320), 0.7));
+        try_policy(&sim, Everybody)
+    });
+    let reports: Vec<Report> = reports.collect();
+    let mean = |of: &dyn Fn(&Report) -> f64| reports.iter().map(of).sum::<f64>() / reports.len() as f64;
+    near(mean(&|report| report.phases()[0].total().in_time_ratio()), 1.0 - late(0.1), 0.001_5);
     for q in [0.5, 0.9, 0.99] {
-        near(late(phase.latency(q).unwrap().as_secs_f64()), 1.0 - q, 0.15 * (1.0 - q));
+        let late = mean(&|report| late(report.phases()[0].latency(q).unwrap().as_secs_f64()));
+        near(late, 1.0 - q, 0.15 * (1.0 - q));
     }
-    near(phase.goodput(), 0.7 * (1.0 - late(0.1)), 0.02);
+    near(mean(&|report| report.phases()[0].goodput()), 0.7 * (1.0 - late(0.1)), 0.01);
 }
 
 #[test]
