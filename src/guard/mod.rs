@@ -1,5 +1,6 @@
 //! One admission and one permit through recorder and breaker.
 
+mod act;
 mod admission;
 mod builder;
 mod core;
@@ -11,6 +12,7 @@ mod places;
 mod run;
 mod shedding;
 
+pub(crate) use act::Act;
 pub use admission::Acquire;
 #[cfg(feature = "retry")]
 pub(crate) use admission::timer;
@@ -32,7 +34,6 @@ pub(crate) use shedding::SheddingShown;
 pub(crate) use {core::GuardCore, hub::Hub, meter::Meter};
 
 use crate::breaker::{Mode, Reason, Rejection, State};
-use crate::events::EventKind;
 use crate::outcome::Outcome;
 use crate::shed::CallContext;
 use std::fmt;
@@ -111,35 +112,23 @@ impl Guard {
 
     /// Refuses every call until [`auto`](Self::auto).
     pub fn force_open(&self) {
-        self.operate(Mode::ForcedOpen, "forced open");
+        self.operate(Mode::ForcedOpen, &Act::default());
     }
 
     /// Lets every call through until [`auto`](Self::auto).
     pub fn force_closed(&self) {
-        self.operate(Mode::ForcedClosed, "forced closed");
+        self.operate(Mode::ForcedClosed, &Act::default());
     }
 
     /// Decides but refuses nothing, until [`auto`](Self::auto).
     pub fn observe_only(&self) {
-        self.operate(Mode::Observe, "set to observe only");
+        self.operate(Mode::Observe, &Act::default());
     }
 
     /// Gives the decision back to the breaker. One that was forced open lets calls through gradually; one that only
     /// observed before it was forced observes again, and decides when this is called once more.
     pub fn auto(&self) {
-        self.operate(Mode::Auto, "given back its decision");
-    }
-
-    fn operate(&self, mode: Mode, what: &str) {
-        let now = self.core.now();
-        let what = match &self.core.gate {
-            Some(_) => format!("breaker {} was {what}", self.name()),
-            None => format!("guard {} has no breaker to be {what}", self.name()),
-        };
-        self.core.meter.hub.events.emit(now, EventKind::Operator { what });
-        if let Some(gate) = &self.core.gate {
-            gate.set_mode(mode, now);
-        }
+        self.operate(Mode::Auto, &Act::default());
     }
 
     /// How many calls it lets in at once just now; none if it limits nothing.

@@ -38,6 +38,9 @@ mod naive_breaker;
 mod openslo;
 mod ops;
 #[cfg(feature = "axum")]
+mod ops_control;
+mod ops_timeline;
+#[cfg(feature = "axum")]
 mod prometheus;
 mod property_breaker;
 mod property_windows;
