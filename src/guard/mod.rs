@@ -35,7 +35,7 @@ pub(crate) use {core::GuardCore, hub::Hub, meter::Meter};
 
 use crate::breaker::{Mode, Reason, Rejection, State};
 use crate::outcome::Outcome;
-use crate::shed::CallContext;
+use crate::shed::{CallContext, Priority};
 use std::fmt;
 
 /// Measures calls, and breaks the circuit. A handle: copies are the same guard.
@@ -103,7 +103,7 @@ impl Guard {
             None => format!("guard {} has no breaker", self.name()),
             Some(gate) => gate.explain(self.name(), self.core.now()),
         };
-        if let Some(shedding) = self.core.shedding {
+        if let Some(shedding) = self.core.shedding() {
             words.push_str("; ");
             words.push_str(&shedding.limiter.explain());
         }
@@ -131,14 +131,43 @@ impl Guard {
         self.operate(Mode::Auto, &Act::default());
     }
 
+    /// Refuses at once every call of a lower priority than this, until it is called with `None`: to shed a class of calls by
+    /// hand. With a limiter or without one; calls that say nothing are [`Priority::DEFAULT`].
+    ///
+    /// ```
+    /// # use plimsoll::{CallContext, Plimsoll, Priority, Reason, Slo};
+    /// # let plimsoll = Plimsoll::new();
+    /// let guard = plimsoll.declare(Slo::new("checkout").success(99.9))?.guard().build()?;
+    /// guard.shed_below(Some(Priority::DEFAULT));
+    /// let crawler = CallContext::new().priority(Priority::SHEDDABLE);
+    /// assert_eq!(guard.admit_in(crawler).unwrap_err().reason(), Reason::ShedByHand);
+    /// assert!(guard.admit().is_ok());
+    /// guard.shed_below(None);
+    /// assert!(guard.admit_in(crawler).is_ok());
+    /// # Ok::<(), plimsoll::Error>(())
+    /// ```
+    pub fn shed_below(&self, priority: Option<Priority>) {
+        self.core.shedding_by_hand().limiter.shed_below(priority);
+        let what = match priority {
+            Some(priority) => format!("guard {} sheds every call below {priority} priority", self.name()),
+            None => format!("guard {} sheds no priority by hand any more", self.name()),
+        };
+        self.core.meter.hub.events.emit(self.core.now(), EventKind::Operator { what });
+    }
+
+    /// The priority below which it [sheds by hand](Self::shed_below); none if it does not.
+    pub fn sheds_below(&self) -> Option<Priority> {
+        self.core.shedding().and_then(|shedding| shedding.limiter.sheds_below())
+    }
+
     /// How many calls it lets in at once just now; none if it limits nothing.
     pub fn limit(&self) -> Option<u32> {
-        self.core.shedding.and_then(|shedding| shedding.limiter.shown().limit)
+        self.core.shedding().and_then(|shedding| shedding.limiter.shown().limit)
     }
 
     /// How far its warm-up is, 0..1; none if there is none, or it is over.
     pub fn warmth(&self) -> Option<f64> {
-        self.core.shedding.and_then(|shedding| shedding.limiter.warmth(self.core.now()))
+        self.core.shedding().and_then(|shedding| shedding.limiter.warmth(self.core.now()))
     }
 
     /// Calls under way.

@@ -1,7 +1,8 @@
 //! A guard's limiter, and what tells it how hard to shed.
 
-use super::Meter;
-use crate::outcome::Accounting;
+use super::permit::Place;
+use super::{GuardCore, Meter};
+use crate::outcome::{Accounting, Row, Verdict};
 use crate::record::{Mapping, Recorder};
 use crate::shed::{Limiter, LimiterShown, Pressure, Shed};
 use crate::time::Timestamp;
@@ -91,5 +92,29 @@ impl Outer {
         (self.at, self.last) = (now, (calls, sheds));
         let tallies = self.mappings.iter().map(|mapping| mapping.tally(&self.cells));
         self.pressure.update(tallies, meter.budget_left(), now)
+    }
+}
+
+impl GuardCore {
+    /// The same with a limiter.
+    pub(super) fn with_shedding(self, shedding: Option<Shedding>) -> Self {
+        if let Some(shedding) = shedding {
+            self.shedding.get_or_init(|| Box::leak(Box::new(shedding)));
+        }
+        self
+    }
+
+    /// One that sheds nothing but by hand, if there was none.
+    pub(super) fn shedding_by_hand(&self) -> &'static Shedding {
+        self.shedding
+            .get_or_init(|| Box::leak(Box::new(Shedding::new(&Shed::by_hand(), self.meter, self.recorder, self.now()))))
+    }
+
+    /// Gives back a call's place, and lets the limiter learn from it.
+    #[cold]
+    pub(super) fn leave(&self, shedding: &Shedding, place: Place, row: Row, latency: u64, now: Timestamp) {
+        let good = self.meter.accounting.verdict_of(row, false) == Verdict::Good;
+        let inside = latency.saturating_sub(place.waited());
+        shedding.limiter.leave(place.level(), inside, good, || self.recorder.in_flight(), now);
     }
 }

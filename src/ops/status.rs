@@ -263,6 +263,7 @@ const fn reason_word(reason: Reason) -> &'static str {
         Reason::QueueTimeout => "because they waited too long",
         Reason::Pressure => "because the budget went too fast",
         Reason::Deadline => "because of their deadline",
+        Reason::ShedByHand => "by hand",
         Reason::Failed => "because the call had failed",
     }
 }

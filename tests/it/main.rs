@@ -52,6 +52,7 @@ mod reload;
 mod rig;
 #[cfg(feature = "http")]
 mod shed_layers;
+mod shed_operate;
 #[cfg(feature = "sim")]
 mod sim;
 mod slo_math;
