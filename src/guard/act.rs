@@ -3,6 +3,7 @@
 use super::Guard;
 use crate::breaker::{Hold, Mode};
 use crate::events::EventKind;
+use crate::shed::Priority;
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -54,5 +55,16 @@ impl Guard {
         };
         self.core.meter.hub.events.emit(now, act.event(format!("breaker {name} was {done}")));
         gate.set_mode(mode, act.hold(now), now);
+    }
+
+    /// Sheds by hand every call of a lower priority than this, or none any more.
+    pub(crate) fn shed(&self, below: Option<Priority>, act: &Act) {
+        let (now, name) = (self.core.now(), self.name());
+        self.core.shedding_by_hand().shed_below(below, act.hold(now));
+        let what = match below {
+            Some(below) => format!("guard {name} sheds every call below {below} priority"),
+            None => format!("guard {name} sheds no priority by hand any more"),
+        };
+        self.core.meter.hub.events.emit(now, act.event(what));
     }
 }

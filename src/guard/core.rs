@@ -346,6 +346,7 @@ impl GuardCore {
         }
         if let Some(shedding) = self.shedding() {
             shedding.tick(self.meter, self.recorder, now);
+            self.end_by_hand(shedding, now);
         }
         let next = self.clock.shortly_before(next, self.clock.ticks());
         self.next_tick.store(next.raw(), Ordering::Relaxed);

@@ -104,8 +104,9 @@ impl Guard {
             Some(gate) => gate.explain(self.name(), self.core.now()),
         };
         if let Some(shedding) = self.core.shedding() {
+            self.core.end_by_hand(shedding, self.core.now());
             words.push_str("; ");
-            words.push_str(&shedding.limiter.explain());
+            words.push_str(&shedding.explain(self.core.now()));
         }
         words
     }
@@ -147,17 +148,14 @@ impl Guard {
     /// # Ok::<(), plimsoll::Error>(())
     /// ```
     pub fn shed_below(&self, priority: Option<Priority>) {
-        self.core.shedding_by_hand().limiter.shed_below(priority);
-        let what = match priority {
-            Some(priority) => format!("guard {} sheds every call below {priority} priority", self.name()),
-            None => format!("guard {} sheds no priority by hand any more", self.name()),
-        };
-        self.core.meter.hub.events.emit(self.core.now(), EventKind::Operator { what });
+        self.shed(priority, &Act::default());
     }
 
     /// The priority below which it [sheds by hand](Self::shed_below); none if it does not.
     pub fn sheds_below(&self) -> Option<Priority> {
-        self.core.shedding().and_then(|shedding| shedding.limiter.sheds_below())
+        let shedding = self.core.shedding()?;
+        self.core.end_by_hand(shedding, self.core.now());
+        shedding.limiter.sheds_below()
     }
 
     /// How many calls it lets in at once just now; none if it limits nothing.

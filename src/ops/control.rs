@@ -5,11 +5,11 @@ use super::router::{plain, refused};
 use crate::breaker::Mode;
 use crate::guard::{Act, Guard};
 use crate::registry::Plimsoll;
+use crate::shed::Priority;
 use axum::Router;
 use axum::extract::{OriginalUri, Path, RawQuery};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::Response;
 use axum::routing::{get, post};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt::Write;
@@ -44,11 +44,13 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// | `POST /control/guards/{name}/close` | `for`, `by`, `why` | lets every call pass, whatever happens |
 /// | `POST /control/guards/{name}/observe` | `for`, `by`, `why` | the breaker decides and refuses nothing |
 /// | `POST /control/guards/{name}/auto` | `by`, `why` | gives the decision back, as [`Guard::auto`] does |
+/// | `POST /control/guards/{name}/shed` | `below`, `for`, `by`, `why` | sheds every call below that priority: `critical`, `default` or a number from 1 to 255; `none` sheds none by hand any more |
 ///
 /// ```sh
 /// curl -sS "http://127.0.0.1:9000/control"
 /// curl -sS -X POST "http://127.0.0.1:9000/control/guards/payments/open?for=15m&by=$USER&why=migration"
 /// curl -sS -X POST "http://127.0.0.1:9000/control/guards/payments/auto?by=$USER"
+/// curl -sS -X POST "http://127.0.0.1:9000/control/guards/checkout/shed?below=critical&for=15m&by=$USER"
 /// ```
 ///
 /// What is decided here ends by itself, for a breaker that is forced and forgotten is the next outage: after `for` (1 s to
@@ -57,7 +59,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// `why` (256) are recorded in an [event](crate::EventKind::Operator), and shown on the status page and in the timeline.
 ///
 /// The answer is 200 with the new state in words and the line that undoes it; 400 with what is allowed; 404 with the guards
-/// there are; 409 if the guard has nothing to be forced: no breaker, or one for each key. A request from a browser, which
+/// there are; 409 if the guard cannot: it has no breaker to be forced, or one for each key. A request from a browser, which
 /// says so by `Origin` or `Sec-Fetch-Site`, is refused with 403: no page that an operator has open can act in their name.
 pub fn control<S: Clone + Send + Sync + 'static>(plimsoll: &Plimsoll) -> Router<S> {
     let (list, act) = (plimsoll.clone(), plimsoll.clone());
@@ -78,7 +80,10 @@ pub fn control<S: Clone + Send + Sync + 'static>(plimsoll: &Plimsoll) -> Router<
         // The path ends in what was matched, `/guards/{name}/{act}`.
         let root = uri.path().rsplitn(4, '/').nth(3).unwrap_or_default();
         let place = Place::new(&headers, &uri, root);
-        operate(&act, &name, &what, query.as_deref(), &place).unwrap_or_else(|refusal| refusal)
+        match operate(&act, &name, &what, query.as_deref(), &place) {
+            Ok(done) => plain(StatusCode::OK, done),
+            Err((status, why)) => plain(status, why + "\n"),
+        }
     };
     Router::new().route("/control", get(list)).route("/control/guards/{name}/{act}", post(act))
 }
@@ -118,17 +123,16 @@ fn listing(plimsoll: &Plimsoll, place: &Place) -> String {
     for guard in &guards {
         // Writing to a `String` cannot fail.
         _ = writeln!(page, "\nGuard {} (counts towards SLO {})\n  {}", guard.name(), guard.slo(), guard.explain());
+        let mut line = |what: &str, act, query| _ = writeln!(page, "  {what:30}{}", place.curl(guard, act, query));
         if guard.has_breaker() {
-            let lines = [
-                ("refuse every call", "open"),
-                ("let every call pass", "close"),
-                ("decide, refuse nothing", "observe"),
-            ];
-            for (what, act) in lines {
-                _ = writeln!(page, "  {what:24}{}", place.curl(guard, act, "for=15m&"));
-            }
-            _ = writeln!(page, "  {:24}{}", "let it decide again", place.curl(guard, "auto", ""));
+            line("refuse every call", "open", "for=15m&");
+            line("let every call pass", "close", "for=15m&");
+            line("decide, and refuse nothing", "observe", "for=15m&");
+            line("let it decide again", "auto", "");
         }
+        line("shed all but critical calls", "shed", "below=critical&for=15m&");
+        line("shed sheddable calls", "shed", "below=default&for=15m&");
+        line("shed nothing by hand", "shed", "below=none&");
     }
     for keyed in keyed {
         _ = writeln!(page, "\nGuard {}\n  a breaker for each key: none of them can be forced", keyed.name());
@@ -136,63 +140,90 @@ fn listing(plimsoll: &Plimsoll, place: &Place) -> String {
     page
 }
 
-fn operate(
-    plimsoll: &Plimsoll,
-    name: &str,
-    what: &str,
-    query: Option<&str>,
-    place: &Place,
-) -> Result<Response, Response> {
+/// What is done to a guard.
+#[derive(Clone, Copy)]
+enum Deed {
+    Force(Mode),
+    Shed(Option<Priority>),
+}
+
+/// What is refused, and why.
+type Refusal = (StatusCode, String);
+
+fn operate(plimsoll: &Plimsoll, name: &str, what: &str, query: Option<&str>, at: &Place) -> Result<String, Refusal> {
+    let (deed, act) = read(what, query).map_err(|why| (StatusCode::BAD_REQUEST, why))?;
+    let guard = find(plimsoll, name)?;
+    let undo = match deed {
+        Deed::Force(_) if !guard.has_breaker() => {
+            let why = format!("guard {name} has no breaker: there is nothing to be forced");
+            return Err((StatusCode::CONFLICT, why));
+        }
+        Deed::Force(mode) => {
+            guard.operate(mode, &act);
+            (mode != Mode::Auto).then_some(("auto", ""))
+        }
+        Deed::Shed(below) => {
+            guard.shed(below, &act);
+            below.map(|_| ("shed", "below=none&"))
+        }
+    };
+    let undo = undo.map_or_else(String::new, |(act, query)| format!("undo: {}\n", at.curl(&guard, act, query)));
+    Ok(format!("{}\n{undo}", guard.explain()))
+}
+
+fn read(what: &str, query: Option<&str>) -> Result<(Deed, Act), String> {
     let mode = match what {
         "open" => Mode::ForcedOpen,
         "close" => Mode::ForcedClosed,
         "observe" => Mode::Observe,
-        "auto" => Mode::Auto,
+        "auto" => {
+            let [by, why] = query::read(query, ["by", "why"])?;
+            return Ok((Deed::Force(Mode::Auto), act(None, by, why)?));
+        }
+        "shed" => {
+            let [below, lasts, by, why] = query::read(query, ["below", "for", "by", "why"])?;
+            let below = priority(below.as_deref().unwrap_or_default())?;
+            let lasts = below.map(|_| lasting(lasts)).transpose()?;
+            return Ok((Deed::Shed(below), act(lasts, by, why)?));
+        }
         _ => {
-            return Err(refused(format!(
-                "{what:?} is nothing that a guard can do: write open, close, observe or auto"
-            )));
+            return Err(format!("{what:?} is nothing to be done to a guard: write open, close, observe, auto or shed"));
         }
     };
-    let act = act(mode, query).map_err(refused)?;
-    let guard = find(plimsoll, name)?;
-    if !guard.has_breaker() {
-        return Err(plain(
-            StatusCode::CONFLICT,
-            format!("guard {name} has no breaker: there is nothing to be forced\n"),
-        ));
-    }
-    guard.operate(mode, &act);
-    let undo = match mode {
-        Mode::Auto => String::new(),
-        _ => format!("undo: {}\n", place.curl(&guard, "auto", "")),
-    };
-    Ok(plain(StatusCode::OK, format!("{}\n{undo}", guard.explain())))
+    let [lasts, by, why] = query::read(query, ["for", "by", "why"])?;
+    Ok((Deed::Force(mode), act(Some(lasting(lasts)?), by, why)?))
 }
 
-fn act(mode: Mode, query: Option<&str>) -> Result<Act, String> {
-    let [default, least, most] = LASTS;
-    let (by, why, lasts) = if mode == Mode::Auto {
-        let [by, why] = query::read(query, ["by", "why"])?;
-        (by, why, None)
-    } else {
-        let [lasts, by, why] = query::read(query, ["for", "by", "why"])?;
-        let lasts = lasts.map_or(Ok(default), |lasts| query::duration("for", &lasts, least, most))?;
-        (by, why, Some(lasts))
-    };
+fn act(lasts: Option<Duration>, by: Option<String>, why: Option<String>) -> Result<Act, String> {
     Ok(Act { by: query::words("by", by, LONGEST_NAME)?, why: query::words("why", why, LONGEST_REASON)?, lasts })
 }
 
-fn find(plimsoll: &Plimsoll, name: &str) -> Result<Guard, Response> {
+fn lasting(given: Option<String>) -> Result<Duration, String> {
+    let [default, least, most] = LASTS;
+    given.map_or(Ok(default), |given| query::duration("for", &given, least, most))
+}
+
+/// Below which priority calls are shed: nothing is below the lowest.
+fn priority(given: &str) -> Result<Option<Priority>, String> {
+    match Priority::parse(given) {
+        _ if given == "none" => Ok(None),
+        Some(priority) if priority.level() > 0 => Ok(Some(priority)),
+        _ => Err(format!(
+            "`below={given:?}` is no priority below which there are others: write critical, default, a number from 1 to 255, \
+             or none to shed nothing by hand any more"
+        )),
+    }
+}
+
+fn find(plimsoll: &Plimsoll, name: &str) -> Result<Guard, Refusal> {
     let guards = plimsoll.guards();
     if let Some(guard) = guards.iter().find(|guard| guard.name() == name) {
         return Ok(*guard);
     }
-    let keyed = plimsoll.keyed_guards();
-    if keyed.iter().any(|keyed| keyed.name() == name) {
-        let why = format!("guard {name} has a breaker for each of its keys, and none of them can be forced\n");
-        return Err(plain(StatusCode::CONFLICT, why));
+    if plimsoll.keyed_guards().iter().any(|keyed| keyed.name() == name) {
+        let why = format!("guard {name} has a breaker for each of its keys, and none of them can be forced");
+        return Err((StatusCode::CONFLICT, why));
     }
     let known: Vec<&str> = guards.iter().map(|guard| guard.name()).collect();
-    Err(plain(StatusCode::NOT_FOUND, format!("there is no guard {name:?}; {}", super::words::known(&known))))
+    Err((StatusCode::NOT_FOUND, format!("there is no guard {name:?}; {}", super::words::known(&known))))
 }

@@ -4,6 +4,8 @@ use super::status::wall;
 use super::timeline::{SECOND, what};
 use super::words::duration;
 use crate::events::{Event, EventKind};
+use crate::slo::Severity;
+use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -14,85 +16,98 @@ enum Who<'a> {
     Breaker { guard: &'a str, key: Option<&'a str> },
 }
 
-#[derive(Debug)]
+/// What is known of an incident.
+#[derive(Debug, Default)]
 pub(super) struct Incident<'a> {
-    began: &'a Event,
+    began: Option<&'a Event>,
     /// Something was amiss before the first event that is known.
     earlier: bool,
-    detected: Option<&'a Event>,
+    /// The first alert that paged, and the first that opened a ticket.
+    detected: [Option<&'a Event>; 2],
+    /// The highest severity that fired: `P0` is the least of strings.
+    highest: Option<&'a str>,
     /// What the process did by itself, and what somebody did.
     mitigated: [Option<&'a Event>; 2],
     ended: Option<&'a Event>,
-    /// What is not over yet, and in which state.
-    open: Vec<String>,
+    /// What is not over, in which state.
+    amiss: BTreeMap<Who<'a>, &'a str>,
 }
 
 impl<'a> Incident<'a> {
-    /// Nothing, if no alert and no breaker says that something was amiss.
-    pub(super) fn read(events: &[&'a Event]) -> Option<Self> {
-        let mut amiss: BTreeMap<Who<'a>, (&'a str, &'a Event)> = BTreeMap::new();
-        let (mut began, mut earlier) = (None, false);
-        let (mut detected, mut mitigated) = (None, [None, None]);
-        let highest = events.iter().filter_map(|event| fired(&event.kind)).min();
-        let mut ended = None;
-        for event in events.iter().copied() {
-            let Some((who, before, now)) = change(&event.kind) else {
-                match &event.kind {
-                    EventKind::Operator { .. } if began.is_some() => mitigated[1] = mitigated[1].or(Some(event)),
-                    // Nobody is told how a breaker does whose key was forgotten.
-                    EventKind::Evicted { guard, key, .. } => {
-                        amiss.remove(&Who::Breaker { guard, key: Some(key) });
-                    }
-                    _ => {}
-                }
-                continue;
-            };
-            // Only alerts and breakers that decided for themselves begin an incident: a forced breaker alone is none.
-            let began_earlier = before && !amiss.contains_key(&who);
-            let forced = now.is_some_and(|now| now.starts_with("forced"));
-            if began.is_none() && (began_earlier || (now.is_some() && !forced)) {
-                (began, earlier) = (Some(event), began_earlier);
-            }
-            if fired(&event.kind).is_some() {
-                detected = detected.or(Some(event));
-            }
-            if began.is_some() && now == Some("open") {
-                mitigated[0] = mitigated[0].or(Some(event));
-            }
-            match now {
-                Some(now) => _ = amiss.insert(who, (now, event)),
-                None => _ = amiss.remove(&who),
-            }
-            let matters = |who: &Who<'_>| match who {
-                Who::Alert { severity, .. } => highest.is_none_or(|highest| *severity <= highest),
-                Who::Breaker { .. } => true,
-            };
-            if began.is_some() && !amiss.keys().any(matters) {
-                ended = ended.or(Some(event));
-            } else if matters(&who) {
-                ended = None;
-            }
+    /// The incident of the time since `from`, told from its beginning; none if no alert and no breaker says that something
+    /// was amiss.
+    pub(super) fn read(events: &'a [Event], from: Timestamp) -> Option<Self> {
+        let mut incident = Self::default();
+        let (before, since) = events.split_at(events.partition_point(|event| event.at < from));
+        for event in before {
+            incident.take(event);
+            incident = incident.unless_over();
         }
-        let open = amiss.iter().map(|(who, (now, _))| who.named(now)).collect();
-        Some(Self { began: began?, earlier, detected, mitigated, ended, open })
+        since.iter().for_each(|event| incident.take(event));
+        incident.began.is_some().then_some(incident)
+    }
+
+    fn take(&mut self, event: &'a Event) {
+        let Some((who, was, now)) = change(&event.kind) else {
+            match &event.kind {
+                EventKind::Operator { .. } if self.began.is_some() => keep_first(&mut self.mitigated[1], event),
+                // Nobody is told how a breaker does whose key was forgotten.
+                EventKind::Evicted { guard, key, .. } => _ = self.amiss.remove(&Who::Breaker { guard, key: Some(key) }),
+                _ => {}
+            }
+            return;
+        };
+        let earlier = was && !self.amiss.contains_key(&who);
+        // A breaker that was forced, and let go of, is no incident.
+        if self.began.is_none() && (earlier || matches!(now, Some("open" | "would_be_open" | "pending" | "firing"))) {
+            (self.began, self.earlier) = (Some(event), earlier);
+        }
+        if let (Who::Alert { severity, .. }, Some("firing")) = (who, now) {
+            keep_first(&mut self.detected[usize::from(severity >= Severity::P2.as_str())], event);
+            self.highest = Some(self.highest.map_or(severity, |highest| highest.min(severity)));
+        }
+        if now == Some("open") {
+            keep_first(&mut self.mitigated[0], event);
+        }
+        match now {
+            Some(now) => _ = self.amiss.insert(who, now),
+            None => _ = self.amiss.remove(&who),
+        }
+        if self.began.is_none() || self.amiss.keys().any(|who| self.matters(*who)) {
+            self.ended = None;
+        } else {
+            keep_first(&mut self.ended, event);
+        }
+    }
+
+    /// Slow alerts go on long after an incident that set off faster ones.
+    fn matters(&self, who: Who<'_>) -> bool {
+        match who {
+            Who::Alert { severity, .. } => self.highest.is_none_or(|highest| severity <= highest),
+            Who::Breaker { .. } => true,
+        }
+    }
+
+    /// Of one that is over only what still goes on.
+    fn unless_over(self) -> Self {
+        if self.ended.is_some() { Self { amiss: self.amiss, ..Self::default() } } else { self }
     }
 
     /// As a list in Markdown.
     pub(super) fn tell(&self, page: &mut String) {
-        let after = |event: &Event| match duration(event.at.since(self.began.at)) {
-            _ if event.number == self.began.number => String::new(),
+        let Some(began) = self.began else { return };
+        let after = |event: &Event| match duration(event.at.since(began.at)) {
+            _ if event.number == began.number => String::new(),
             after => format!(", {after} after it began"),
         };
         let at = |event: &Event| wall(event.wall, SECOND);
         // Writing to a `String` cannot fail.
         let mut row = |name: &str, text: String| _ = writeln!(page, "- **{name}**: {text}");
         let before = if self.earlier { "before " } else { "" };
-        row(
-            "Began",
-            format!("{before}{} UTC, by the first sign in the log: {}", at(self.began), what(&self.began.kind)),
-        );
+        row("Began", format!("{before}{} UTC, by the first sign in the log: {}", at(began), what(&began.kind)));
         let told = |event: &Event| format!("{} UTC{}: {}", at(event), after(event), what(&event.kind));
-        row("Detected", self.detected.map_or("no alert fired".to_owned(), told));
+        let [paged, ticket] = self.detected;
+        row("Detected", paged.or(ticket).map_or("no alert fired".to_owned(), told));
         match self.mitigated {
             [None, None] => row("Mitigated", "no breaker opened, and no operator acted".to_owned()),
             by => by.into_iter().flatten().for_each(|event| row("Mitigated", told(event))),
@@ -101,12 +116,13 @@ impl<'a> Incident<'a> {
             Some(event) => {
                 row("Ended", told(event));
                 let before = if self.earlier { "over " } else { "" };
-                row("Lasted", format!("{before}{}", duration(event.at.since(self.began.at))));
+                row("Lasted", format!("{before}{}", duration(event.at.since(began.at))));
             }
             None => row("Ended", "not yet".to_owned()),
         }
-        if !self.open.is_empty() {
-            row("Not over", self.open.join(", "));
+        if !self.amiss.is_empty() {
+            let open: Vec<String> = self.amiss.iter().map(|(who, now)| who.named(now)).collect();
+            row("Not over", open.join(", "));
         }
     }
 }
@@ -114,7 +130,9 @@ impl<'a> Incident<'a> {
 impl Who<'_> {
     fn named(&self, now: &str) -> String {
         let name = match self {
-            Self::Alert { slo, objective, severity, .. } => format!("alert {severity} {slo}/{objective}"),
+            Self::Alert { slo, objective, severity, long } => {
+                format!("alert {severity} {slo}/{objective} over {}", duration(*long))
+            }
             Self::Breaker { guard, key: None } => format!("breaker {guard}"),
             Self::Breaker { guard, key: Some(key) } => format!("breaker {guard}/{key}"),
         };
@@ -122,12 +140,8 @@ impl Who<'_> {
     }
 }
 
-/// The severity of an alert that fires here: `P0` is the least of strings, and the highest of severities.
-fn fired(kind: &EventKind) -> Option<&'static str> {
-    match kind {
-        EventKind::Alert { state: "firing", severity, .. } => Some(severity),
-        _ => None,
-    }
+fn keep_first<'a>(known: &mut Option<&'a Event>, event: &'a Event) {
+    *known = known.or(Some(event));
 }
 
 /// Who changed, whether it was amiss before, and the state it is in if it is amiss now.
@@ -139,9 +153,10 @@ fn change(kind: &EventKind) -> Option<(Who<'_>, bool, Option<&'static str>)> {
             Some((who, over, (!over).then_some(*state)))
         }
         EventKind::Breaker { guard, key, from, to, .. } => {
-            let calm = |state: &str| state == "closed";
+            // A ramp may be the end of what was forced.
+            let was = matches!(*from, "open" | "half_open" | "would_be_open");
             let who = Who::Breaker { guard, key: key.as_deref() };
-            Some((who, !calm(from) && !from.starts_with("forced"), (!calm(to)).then_some(*to)))
+            Some((who, was, (*to != "closed").then_some(*to)))
         }
         _ => None,
     }

@@ -58,7 +58,11 @@ fn budgets(page: &mut String, slo: &SloHandle) {
         _ = writeln!(page, "  agreed for less than {percent} % left: {action}");
     }
     _ = writeln!(page, "  agreed for nothing left: {}", policy.exhausted());
-    _ = writeln!(page, "  an incident that spends more than {} % gets a post-mortem", policy.postmortem());
+    _ = writeln!(
+        page,
+        "  an incident that spends more than {} % of the budget gets a post-mortem",
+        policy.postmortem()
+    );
 }
 
 fn alerts(page: &mut String, slo: &SloHandle) {

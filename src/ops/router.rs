@@ -110,7 +110,7 @@ fn of_one(plimsoll: &Plimsoll, name: &str, query: Option<&str>) -> Response {
     };
     let Some(slo) = plimsoll.slo(name) else {
         let known: Vec<&str> = plimsoll.slos().iter().map(|slo| slo.name()).collect();
-        return plain(StatusCode::NOT_FOUND, format!("there is no SLO {name:?}; {}", super::words::known(&known)));
+        return plain(StatusCode::NOT_FOUND, format!("there is no SLO {name:?}; {}\n", super::words::known(&known)));
     };
     if json {
         answer(StatusCode::OK, JSON, json::of_one(plimsoll, slo).to_string())

@@ -16,8 +16,8 @@ use std::time::Duration;
 /// post-mortem; and a table of alerts, breakers, operators, reloads and forgotten keys, with times in UTC and offsets
 /// from the first.
 ///
-/// It takes the whole of that time for one incident. *Began* is the first alert that became pending or fired, or breaker
-/// that opened by its own decision; *detected* is when the first alert fired; *mitigated* is the first breaker that opened
+/// It takes the whole of that time for one incident, and tells one that began before it from its beginning. *Began* is the first alert that became pending or fired, or breaker
+/// that opened by its own decision; *detected* is when the first alert paged, or if none did, fired; *mitigated* is the first breaker that opened
 /// and the first operator's act since; *ended* is when the last alert of the highest severity that fired was resolved, and
 /// every breaker was closed. What the process cannot know, when customers first noticed, remains for people to fill in.
 ///
@@ -49,7 +49,7 @@ pub fn timeline(plimsoll: &Plimsoll, since: Duration) -> String {
         let oldest = kept.first().map_or(String::new(), |oldest| wall(oldest.wall, SECOND));
         _ = writeln!(page, "\n**Older events were dropped**: the log begins at {oldest} UTC.");
     }
-    if let Some(incident) = Incident::read(&events) {
+    if let Some(incident) = Incident::read(&kept, from) {
         page.push('\n');
         incident.tell(&mut page);
     }

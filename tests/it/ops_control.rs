@@ -3,7 +3,7 @@
 use crate::ops::routes::ask;
 use axum::Router;
 use axum::http::{Method, StatusCode};
-use plimsoll::{Breaker, EventKind, Guard, ManualClock, Plimsoll, Slo, State, ops};
+use plimsoll::{Breaker, CallContext, EventKind, Guard, ManualClock, Plimsoll, Priority, Reason, Slo, State, ops};
 use std::process::Command;
 use std::time::Duration;
 
@@ -69,6 +69,9 @@ async fn execute(app: &Router, line: &str) -> (StatusCode, String) {
     let answer = ask(app, method.parse().unwrap(), path, &[("host", "ops.local:9000")]).await;
     (answer.status(), answer.into_body())
 }
+
+/// What the lines that shed do.
+const SHEDS: [Option<Priority>; 3] = [Some(Priority::CRITICAL), Some(Priority::DEFAULT), None];
 
 fn curls(page: &str) -> Vec<String> {
     page.lines().filter_map(|line| line.find("curl ").map(|at| line[at..].to_owned())).collect()
@@ -172,6 +175,45 @@ async fn a_breaker_that_only_observes_by_itself_goes_on_doing_so() {
 }
 
 #[tokio::test]
+async fn a_class_is_shed_for_a_while() {
+    let rig = rig();
+    let (status, body) = rig.post("/control/guards/payments/shed?below=critical&for=15m&by=anna&why=overload").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(
+        body.ends_with(
+            "; it sheds by hand what is below critical; this ends by itself in 15 min (by anna: overload)\n\
+             undo: curl -sS -X POST \"http://ops.local:9000/control/guards/payments/shed?below=none&by=$USER\"\n"
+        ),
+        "{body}"
+    );
+    assert_eq!(rig.guard.admit().unwrap_err().reason(), Reason::ShedByHand);
+    let critical = CallContext::new().priority(Priority::CRITICAL);
+    rig.guard.admit_in(critical).unwrap().success();
+    rig.wait(15 * 60 - 1);
+    assert!(rig.guard.admit().is_err());
+    rig.wait(1);
+    // Noticed by a call, and by no reading.
+    assert!(rig.guard.admit().is_ok());
+    assert_eq!(
+        rig.told(),
+        [
+            "operator anna: guard payments sheds every call below critical priority for 15m: overload",
+            "operator: guard payments sheds no priority by hand any more, for the time that was set is over",
+        ]
+    );
+    // Or by a reading.
+    rig.post("/control/guards/payments/shed?below=150").await;
+    assert_eq!(rig.guard.sheds_below(), Some(Priority::custom(150)));
+    rig.wait(3_600);
+    assert_eq!(rig.guard.sheds_below(), None);
+    // What code sheds has no end, and ends what an operator had begun.
+    rig.post("/control/guards/payments/shed?below=default&for=1m").await;
+    rig.guard.shed_below(Some(Priority::CRITICAL));
+    rig.wait(3_600);
+    assert!(rig.guard.admit().is_err() && !rig.guard.explain().contains("by itself"), "{}", rig.guard.explain());
+}
+
+#[tokio::test]
 async fn every_printed_line_works_as_printed() {
     // 128 characters at most, and no control character: all else is allowed.
     for name in [
@@ -193,8 +235,20 @@ async fn every_printed_line_works_as_printed() {
         assert!(page.contains("no breaker has no breaker") && page.contains("none of them can be forced"), "{page}");
         let lines = curls(&page);
         let states = [State::ForcedOpen, State::ForcedClosed, State::Closed, State::Closed];
-        assert_eq!(lines.len(), states.len(), "{page}");
-        for (line, state) in lines.iter().zip(states) {
+        let own: Vec<&String> = lines.iter().filter(|line| !line.contains("/guards/no%20breaker/")).collect();
+        assert_eq!((own.len(), lines.len()), (7, 10), "{page}");
+        for (line, below) in
+            own[4..].iter().chain(&lines[7..].iter().collect::<Vec<_>>()).zip(SHEDS.into_iter().cycle())
+        {
+            let guard =
+                if line.contains("no%20breaker") { rig.plimsoll.guard("no breaker").unwrap() } else { rig.guard };
+            let (status, body) = execute(&rig.app, line).await;
+            assert_eq!((status, guard.sheds_below()), (StatusCode::OK, below), "{line}: {body}");
+            for undo in curls(&body) {
+                assert_eq!((execute(&rig.app, &undo).await.0, guard.sheds_below()), (StatusCode::OK, None), "{undo}");
+            }
+        }
+        for (line, state) in own.into_iter().zip(states) {
             let (status, body) = execute(&rig.app, line).await;
             assert_eq!(status, StatusCode::OK, "{line}: {body}");
             assert!(body.starts_with(&format!("breaker {name} is ")), "{body}");
@@ -250,7 +304,17 @@ async fn what_cannot_be_done_is_refused_and_changes_nothing() {
         ("/control/guards/Payments/open", 404, "there is no guard \"Payments\""),
         ("/control/guards/%3Cb%3E%0A%22/open", 404, "there is no guard \"<b>\\n\\\"\""),
         ("/control/guards/%FF/open", 400, ""),
-        ("/control/guards/payments/opne", 400, "write open, close, observe or auto"),
+        ("/control/guards/payments/opne", 400, "write open, close, observe, auto or shed"),
+        ("/control/guards/payments/shed", 400, "write critical, default, a number from 1 to 255, or none"),
+        (
+            "/control/guards/payments/shed?below=sheddable",
+            400,
+            "write critical, default, a number from 1 to 255, or none",
+        ),
+        ("/control/guards/payments/shed?below=256", 400, "write critical, default, a number from 1 to 255, or none"),
+        ("/control/guards/payments/shed?below=0", 400, "write critical, default, a number from 1 to 255, or none"),
+        ("/control/guards/payments/shed?below=default&for=1y", 400, "write 1 s to 7 d"),
+        ("/control/guards/by%20tenant/shed?below=default", 409, "none of them can be forced"),
         ("/control/guards/payments/open?for=", 200, "60 min"),
         ("/control/guards/payments/open?for=15", 400, "write 1 s to 7 d, such as 90s, 15m, 2h or 1d"),
         ("/control/guards/payments/open?for=0s", 400, "write 1 s to 7 d"),
@@ -265,13 +329,15 @@ async fn what_cannot_be_done_is_refused_and_changes_nothing() {
         ("/control/guards/by%20tenant/open", 409, "none of them can be forced"),
     ] {
         rig.guard.auto();
+        rig.wait(60);
+        rig.expect(State::Closed);
         let before = rig.plimsoll.events().len();
         let answer = ask(&rig.app, Method::POST, path, &[]).await;
         assert_eq!(answer.status().as_u16(), status, "{path}: {}", answer.body());
         assert!(answer.body().contains(words), "{path}: {}", answer.body());
         if status != 200 {
-            rig.wait(60);
             rig.expect(State::Closed);
+            assert_eq!(rig.guard.sheds_below(), None, "{path}");
             assert_eq!(rig.plimsoll.events().len(), before, "{path}: {:?}", rig.told());
         }
     }

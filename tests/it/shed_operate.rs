@@ -90,7 +90,7 @@ fn what_is_shed_by_hand_is_told_everywhere_and_is_no_evidence_for_the_breaker() 
             .events()
             .into_iter()
             .filter_map(|event| match event.kind {
-                EventKind::Operator { what } if what.contains(guard.name()) => Some(what),
+                EventKind::Operator { what, .. } if what.contains(guard.name()) => Some(what),
                 _ => None,
             })
             .collect();
