@@ -9,14 +9,17 @@ use crate::events::EventKind;
 use crate::outcome::{Accounting, Outcome, Tally};
 #[cfg(feature = "metrics")]
 use crate::record::Mapping;
-use crate::record::{Lane, Recorder};
-use crate::slo::{Objective, Period, Slo};
+use crate::record::{Lane, MAX_THRESHOLDS, Recorder};
+use crate::slo::{MOST_THRESHOLDS, Objective, Period, Slo};
 use crate::time::Timestamp;
 use crate::window::{Column, History, Latency, Reading, Window};
 use parking_lot::{Mutex, RwLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+// All that are declared and a breaker's own must be told apart.
+const _: () = assert!(cfg!(plimsoll_loom) || MAX_THRESHOLDS > MOST_THRESHOLDS);
 
 /// An SLO being measured. It lives as long as the process, so that a call needs no reference count to reach it.
 #[derive(Debug)]

@@ -38,7 +38,7 @@ pub(crate) const SUM_UNIT: u64 = 64;
 /// A power of two, so that indices into it can be masked where they would else be checked.
 const HEAD: usize = if cfg!(plimsoll_loom) { 64 } else { 512 };
 /// How many thresholds there is room for. No declaration has as many, for they are refused.
-const MAX_THRESHOLDS: usize = HEAD - HISTOGRAM - histogram::BUCKETS;
+pub(crate) const MAX_THRESHOLDS: usize = HEAD - HISTOGRAM - histogram::BUCKETS;
 
 /// Counts what happens, on many threads at once.
 #[derive(Debug)]

@@ -25,3 +25,4 @@ pub use period::Period;
 pub use policy::BudgetPolicy;
 pub use severity::Severity;
 pub use target::Target;
+pub(crate) use validate::MOST_THRESHOLDS;
