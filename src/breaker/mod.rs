@@ -11,6 +11,7 @@ mod gate;
 mod rejection;
 mod trip;
 mod wait;
+mod word;
 
 pub use config::Breaker;
 pub(crate) use control::{LiveTarget, Watched, bytes_beside};

@@ -46,10 +46,12 @@ pub(crate) struct SheddingShown {
 impl Shedding {
     pub(super) fn new(shed: &Shed, meter: &Meter, recorder: &Recorder, now: Timestamp) -> Self {
         let watched = meter.watched(Accounting::breaker());
+        let mut cells = Vec::new();
+        recorder.cells_into(&mut cells); // so that it has its size
         let outer = Outer {
             mappings: watched.iter().map(|watched| recorder.mapping(&watched.lane)).collect(),
             pressure: Pressure::new(watched.iter().map(|watched| watched.target.clone()), now),
-            cells: Vec::new(),
+            cells,
             at: now,
             last: (0, 0),
             lately: (0.0, 0.0),
@@ -64,6 +66,13 @@ impl Shedding {
         let pressure = outer.look(&self.limiter.shown(), meter, recorder, now);
         drop(outer);
         self.limiter.tick(pressure, now);
+    }
+
+    /// Bytes it takes while nobody waits in line.
+    pub(super) fn memory_footprint(&self) -> usize {
+        let Outer { mappings, cells, .. } = &*self.outer.lock();
+        // A mapping has a byte a cell, or less.
+        size_of::<Self>() + cells.capacity() * 8 + mappings.len() * (size_of::<Mapping>() + cells.len())
     }
 
     #[cfg(feature = "metrics")]

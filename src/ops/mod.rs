@@ -2,6 +2,7 @@
 
 #[cfg(feature = "axum")]
 mod router;
+mod stands;
 mod status;
 mod words;
 

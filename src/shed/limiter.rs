@@ -36,15 +36,13 @@ pub(crate) struct Limiter {
     slow: u64,
     cold_until: Option<(Timestamp, Duration)>,
     hot: CachePadded<Hot>,
-    in_flight: CachePadded<AtomicU32>,
+    busiest: CachePadded<Busiest>,
     /// Those in line. Written under the queue's lock.
     waiting: AtomicU32,
     queue: Mutex<Queue>,
-    learned: Mutex<Estimator>,
+    learned: CachePadded<Mutex<Estimator>>,
     /// How long a call takes once it is let in, in nanoseconds.
-    expected: AtomicU64,
-    /// Let in without waiting, since the queue was last told.
-    passed: AtomicU32,
+    expected: CachePadded<AtomicU64>,
     /// Whether somebody found no room since the last call ended.
     wanted: AtomicU32,
     /// When a call was last slow, or found no room (nanoseconds).
@@ -63,6 +61,14 @@ struct Hot {
     limit: AtomicU32,
 }
 
+/// Written by every call while the limiter is engaged: on one line, which two cores then hand over once for both.
+#[derive(Debug)]
+struct Busiest {
+    in_flight: AtomicU32,
+    /// Let in without waiting, since the queue was last told.
+    passed: AtomicU32,
+}
+
 impl Limiter {
     pub(crate) fn new(shed: &Shed, threshold: Option<Duration>, now: Timestamp) -> Self {
         let target = shed.target.or(threshold).unwrap_or(Duration::MAX);
@@ -76,12 +82,11 @@ impl Limiter {
             slow: nanos(target / 4),
             cold_until: cold.then(|| (now.after(shed.warm_up), shed.warm_up)),
             hot: CachePadded::new(Hot { engaged: AtomicU32::new(0), limit: AtomicU32::new(u32::MAX) }),
-            in_flight: CachePadded::new(AtomicU32::new(0)),
+            busiest: CachePadded::new(Busiest { in_flight: AtomicU32::new(0), passed: AtomicU32::new(0) }),
             waiting: AtomicU32::new(0),
             queue: Mutex::new(Queue::new(shed.queue, nanos(target))),
-            learned: Mutex::new(learned),
-            expected: AtomicU64::new(0),
-            passed: AtomicU32::new(0),
+            learned: CachePadded::new(Mutex::new(learned)),
+            expected: CachePadded::new(AtomicU64::new(0)),
             wanted: AtomicU32::new(0),
             busy: AtomicU64::new(now.as_nanos()),
             shares: Default::default(),
@@ -102,6 +107,11 @@ impl Limiter {
         self.hot.engaged.load(Ordering::Acquire) != 0
     }
 
+    /// Calls that took longer engage it, in nanoseconds.
+    pub(crate) fn slow(&self) -> u64 {
+        self.slow
+    }
+
     /// Whether a call that took so long engages it.
     #[inline]
     pub(crate) fn is_slow(&self, latency: u64) -> bool {
@@ -116,16 +126,24 @@ impl Limiter {
         if !self.is_engaged() {
             return Ok(0);
         }
-        if self.waiting.load(Ordering::Relaxed) == 0
-            && let Some(level) = self.take_place()
-        {
-            // Relaxed: it only counts.
-            self.passed.fetch_add(1, Ordering::Relaxed);
+        if let Some(level) = self.enter_at_once() {
             return Ok(level);
         }
         self.busy.store(now.as_nanos(), Ordering::Relaxed);
         self.wanted.store(1, Ordering::Relaxed);
         Err(if self.thins(context.importance()) { Reason::Pressure } else { Reason::Limit })
+    }
+
+    /// The same for a call that brings nothing along and finds room at once; of others nothing is counted.
+    #[inline]
+    pub(crate) fn enter_at_once(&self) -> Option<u8> {
+        if !self.is_engaged() {
+            return Some(0);
+        }
+        let level = (self.waiting.load(Ordering::Relaxed) == 0).then(|| self.take_place())??;
+        // Relaxed: it only counts.
+        self.busiest.passed.fetch_add(1, Ordering::Relaxed);
+        Some(level)
     }
 
     /// Whether whoever finds no room may wait.
@@ -137,7 +155,8 @@ impl Limiter {
     fn take_place(&self) -> Option<u8> {
         let limit = self.hot.limit.load(Ordering::Relaxed);
         // SeqCst, with `leave` and `wait`: who comes sees the place that was given back, or who gives it back sees who came.
-        let taken = self.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < limit).then(|| n + 1));
+        let taken =
+            self.busiest.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < limit).then(|| n + 1));
         taken.ok().map(|before| level_of(before.saturating_add(1)) as u8 + 1)
     }
 
@@ -160,7 +179,7 @@ impl Limiter {
         let until = context.due().map_or(until, |due| until.min(due));
         let mut late = Vec::new();
         let mut queue = self.queue.lock();
-        queue.passed(self.passed.swap(0, Ordering::Relaxed));
+        queue.passed(self.busiest.passed.swap(0, Ordering::Relaxed));
         queue.expire(now, &mut late);
         let queued = queue.push(context.importance(), context.whose(), now, until);
         self.waiting.store(queue.len() as u32, Ordering::SeqCst);
@@ -227,7 +246,9 @@ impl Limiter {
         let wanted = self.wanted.load(Ordering::Relaxed) != 0 || self.waiting.load(Ordering::Relaxed) != 0;
         // Whoever comes while another learns is not learned from: a sample less, and nobody waits.
         if let Some(mut learned) = self.learned.try_lock() {
-            self.wanted.store(0, Ordering::Relaxed);
+            if wanted {
+                self.wanted.store(0, Ordering::Relaxed);
+            }
             let chosen = learned.observe(usize::from(level) - 1, latency, good, wanted);
             self.expected.store(learned.expected(), Ordering::Relaxed);
             if chosen {
@@ -240,7 +261,7 @@ impl Limiter {
     /// A call that was let in is not made after all, or is over.
     pub(crate) fn give_back(&self, level: u8, now: Timestamp) {
         if level != 0 {
-            self.in_flight.fetch_sub(1, Ordering::SeqCst);
+            self.busiest.in_flight.fetch_sub(1, Ordering::SeqCst);
             self.hand_over(now);
         }
     }
@@ -252,13 +273,13 @@ impl Limiter {
         }
         let mut wake = Vec::new();
         let mut queue = self.queue.lock();
-        queue.passed(self.passed.swap(0, Ordering::Relaxed));
+        queue.passed(self.busiest.passed.swap(0, Ordering::Relaxed));
         queue.expire(now, &mut wake);
         while queue.len() > 0
             && let Some(level) = self.take_place()
         {
             if !queue.pop(now, level, &mut wake) {
-                self.in_flight.fetch_sub(1, Ordering::SeqCst);
+                self.busiest.in_flight.fetch_sub(1, Ordering::SeqCst);
             }
         }
         self.waiting.store(queue.len() as u32, Ordering::SeqCst);
@@ -326,7 +347,7 @@ impl Limiter {
         match limit {
             None => format!("its limiter limits nothing now, and has shed {shed} calls so far"),
             Some(limit) => {
-                let (in_flight, takes) = (self.in_flight.load(Ordering::Relaxed), self.expected());
+                let (in_flight, takes) = (self.busiest.in_flight.load(Ordering::Relaxed), self.expected());
                 format!(
                     "its limiter lets {limit} calls in at once, of which each takes {takes:.1?}; {in_flight} are in, {waiting} \
                      wait, for {:.1?} at the most, and {shed} were shed so far",
