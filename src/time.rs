@@ -114,7 +114,7 @@ impl Clock {
     /// by a few ticks.
     #[inline]
     pub(crate) fn nanos_between(&self, start: Ticks, end: Ticks) -> u64 {
-        (u128::from(end.0.saturating_sub(start.0)) * u128::from(self.scale) >> 32) as u64
+        ((u128::from(end.0.saturating_sub(start.0)) * u128::from(self.scale)) >> 32) as u64
     }
 
     /// When it will be `time`, never late but up to a thousandth of the way there early: for who then looks again.
