@@ -9,7 +9,7 @@ mod common;
 
 use common::measure::{Work, batch_size, measure, middle};
 use common::{admit, caption, counted, measuring};
-use plimsoll::{Breaker, Guard, KeyedGuard, Objective, Outcome, Plimsoll, Slo, SloHandle};
+use plimsoll::{Breaker, Guard, KeyedGuard, Objective, Outcome, Plimsoll, Shed, Slo, SloHandle};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +30,9 @@ impl Size {
     fn new(name: impl Into<String>, declare: impl FnOnce(&Plimsoll) -> Vec<SloHandle>) -> Self {
         let before = resident();
         let slos = declare(&Plimsoll::new());
-        let build = |slo: &SloHandle| slo.guard().breaker(Breaker::default()).build().expect("a guard that works");
+        let shed = Shed::adaptive().target(Duration::from_millis(500));
+        let build = |slo: &SloHandle| slo.guard().breaker(Breaker::default()).shed(shed.clone()).build();
+        let build = |slo: &SloHandle| build(slo).expect("a guard that works");
         let guards = slos.iter().map(build).collect();
         let resident = resident().saturating_sub(before);
         Self { name: name.into(), slos, guards, made: Arc::default(), resident }

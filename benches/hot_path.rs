@@ -113,6 +113,8 @@ fn full(c: &mut Criterion) {
     let guard = service.guard();
     rows_of(c, "full/success", guard, Outcome::Success, |n| success(&guard, n));
     rows_of(c, "full/success, layered", guard, Outcome::Success, |n| layered(&service, n, 0));
+    let engaged = common::full_engaged().guard();
+    rows_of(c, "full/success, limiter engaged", engaged, Outcome::Success, |n| success(&engaged, n));
     guard.force_open();
     rows_of(c, "full/refused", guard, Outcome::Rejected, |n| refused(&guard, n));
     rows_of(c, "full/refused, fallback value", guard, Outcome::Degraded, |n| layered(&service, n, 0));

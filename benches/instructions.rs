@@ -60,6 +60,10 @@ fn rows(mut row: impl FnMut(&'static str, &mut dyn FnMut())) {
     row("full, success", &mut || admit(black_box(&guard)).success());
     check(&guard, Outcome::Success);
 
+    let guard = common::full_engaged().guard();
+    row("full, success, limiter engaged", &mut || admit(black_box(&guard)).success());
+    check(&guard, Outcome::Success);
+
     let guard = common::full(untripped(Duration::from_secs(10))).guard();
     row("full, failure", &mut || admit(black_box(&guard)).failure());
     check(&guard, Outcome::FAILURE);
@@ -75,12 +79,39 @@ fn rows(mut row: impl FnMut(&'static str, &mut dyn FnMut())) {
     });
     check(&service.guard(), Outcome::Degraded);
 
+    #[cfg(feature = "http")]
+    http(&mut row);
+
     let mut service = common::full_without_fallback(Breaker::default());
     service.guard().force_open();
     row("full, layered refused", &mut || {
         assert!(matches!(call(&mut service, black_box(0)), Err(GuardError::Rejected(_))));
     });
     check(&service.guard(), Outcome::Rejected);
+}
+
+/// A request through `.http()` to the end of its response's body; both are made and dropped in it.
+#[cfg(feature = "http")]
+fn http(row: &mut impl FnMut(&'static str, &mut dyn FnMut())) {
+    use http::{Request, Response};
+    use http_body_util::{BodyExt, Empty};
+    use std::convert::Infallible;
+    use std::future::ready;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+    use tower::Layer;
+
+    let answer = |_: Request<()>| ready(Ok::<_, Infallible>(Response::new(Empty::<bytes::Bytes>::new())));
+    let guard = common::slo(&plimsoll::Plimsoll::new(), "http").guard().breaker(Breaker::default());
+    let layer = guard.shed(plimsoll::Shed::adaptive()).http().expect("a guard that works");
+    let mut service = layer.layer(tower::service_fn(answer));
+    row("full, http success, request and response included", &mut || {
+        let Ok(response) = call(&mut service, black_box(Request::new(())));
+        let mut body = pin!(response.into_body());
+        let frame = pin!(body.frame()).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(frame, Poll::Ready(None)));
+    });
+    check(&layer.guard(), Outcome::Success);
 }
 
 const fn calls() -> u64 {

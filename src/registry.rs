@@ -119,10 +119,10 @@ impl Plimsoll {
     pub fn tick(&self) {
         let now = self.inner.hub.clock.now();
         for slo in self.slos() {
-            slo.meter.tick(now);
+            slo.meter.tick_if_due(now);
         }
         for guard in self.guards() {
-            guard.core.tick(now);
+            guard.core.ticked();
         }
         for keyed in self.keyed_guards() {
             keyed.tick(now);

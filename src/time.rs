@@ -64,7 +64,11 @@ impl Ticks {
 /// The default reads the time-stamp counter where it is invariant and the operating system's monotonic clock
 /// where it is not.
 #[derive(Clone)]
-pub struct Clock(Source);
+pub struct Clock {
+    source: Source,
+    /// Nanoseconds that 2³² ticks take: off by 10⁻⁹ of an interval at the most, and no branch asks which clock it is.
+    scale: u64,
+}
 
 #[derive(Clone)]
 enum Source {
@@ -72,12 +76,15 @@ enum Source {
     Manual(ManualClock),
 }
 
+/// Ticks of a [`Clock`]'s scale.
+const SCALED: u64 = 1 << 32;
+
 impl Clock {
     /// The machine's clock.
     pub fn new() -> Self {
         let clock = quanta::Clock::new();
-        let origin = clock.raw();
-        Self(Source::Counter { clock, origin })
+        let (origin, scale) = (clock.raw(), clock.delta_as_nanos(0, SCALED).max(1));
+        Self { source: Source::Counter { clock, origin }, scale }
     }
 
     /// Now, on the monotonic time line. On one thread it never goes back; a time that another thread has just read may be
@@ -89,7 +96,7 @@ impl Clock {
     /// Now, in the clock's own unit.
     #[inline]
     pub(crate) fn ticks(&self) -> Ticks {
-        match &self.0 {
+        match &self.source {
             Source::Counter { clock, .. } => Ticks(clock.raw()),
             Source::Manual(manual) => Ticks(manual.inner.now.load(Ordering::Acquire)),
         }
@@ -98,8 +105,8 @@ impl Clock {
     /// What time that was.
     #[inline]
     pub(crate) fn at(&self, ticks: Ticks) -> Timestamp {
-        match &self.0 {
-            Source::Counter { clock, origin } => Timestamp(START + clock.delta_as_nanos(*origin, ticks.0)),
+        match &self.source {
+            Source::Counter { origin, .. } => Timestamp(START + self.nanos_between(Ticks(*origin), ticks)),
             Source::Manual(_) => Timestamp(ticks.0),
         }
     }
@@ -108,20 +115,14 @@ impl Clock {
     /// by a few ticks.
     #[inline]
     pub(crate) fn nanos_between(&self, start: Ticks, end: Ticks) -> u64 {
-        match &self.0 {
-            Source::Counter { clock, .. } => clock.delta_as_nanos(start.0, end.0),
-            Source::Manual(_) => end.0.saturating_sub(start.0),
-        }
+        ((u128::from(end.0.saturating_sub(start.0)) * u128::from(self.scale)) >> 32) as u64
     }
 
     /// When it will be `time`, never late but up to a thousandth of the way there early: for who then looks again.
     pub(crate) fn shortly_before(&self, time: Timestamp, now: Ticks) -> Ticks {
-        match &self.0 {
-            Source::Counter { clock, .. } => {
-                let left = time.since(self.at(now)).as_nanos();
-                // How many ticks a billion nanoseconds are, from how many nanoseconds a billion ticks are.
-                let billion = u128::from(clock.delta_as_nanos(0, 1_000_000_000)).max(1);
-                let ticks = left * 1_000_000_000 / billion;
+        match &self.source {
+            Source::Counter { .. } => {
+                let ticks = (time.since(self.at(now)).as_nanos() << 32) / u128::from(self.scale);
                 Ticks(now.0.saturating_add(u64::try_from(ticks - ticks / 1_000).unwrap_or(u64::MAX)))
             }
             Source::Manual(_) => Ticks(time.0),
@@ -131,7 +132,7 @@ impl Clock {
     /// The wall clock. It may step; nothing but labels and calendar months depends on it.
     #[allow(clippy::disallowed_methods)] // the one room that may
     pub fn wall(&self) -> SystemTime {
-        match &self.0 {
+        match &self.source {
             Source::Counter { .. } => SystemTime::now(),
             Source::Manual(manual) => {
                 SystemTime::UNIX_EPOCH + Duration::from_nanos(manual.inner.wall.load(Ordering::Acquire))
@@ -148,13 +149,13 @@ impl Default for Clock {
 
 impl From<ManualClock> for Clock {
     fn from(manual: ManualClock) -> Self {
-        Self(Source::Manual(manual))
+        Self { source: Source::Manual(manual), scale: SCALED }
     }
 }
 
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
+        f.write_str(match self.source {
             Source::Counter { .. } => "Clock::Machine",
             Source::Manual(_) => "Clock::Manual",
         })

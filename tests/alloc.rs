@@ -3,7 +3,7 @@
 //! In a binary of its own, for the allocator that counts is the whole program's.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use plimsoll::{Breaker, GuardError, ManualClock, Objective, Outcome, Plimsoll, Slo, State};
+use plimsoll::{Breaker, GuardError, ManualClock, Objective, Outcome, Plimsoll, Shed, Slo, State};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::pin::pin;
@@ -74,7 +74,8 @@ fn a_call_through_a_warm_guard_allocates_nothing() {
         .age_in_flight(Duration::from_secs(5), 50)
         .open_for(Duration::from_secs(86_400), Duration::from_secs(86_400))
         .slo_burn(999.0);
-    let guard = slo.guard().breaker(breaker).build().unwrap();
+    let guard = slo.guard().breaker(breaker).shed(Shed::adaptive()).build().unwrap();
+    let fixed = slo.guard().named("fixed").shed(Shed::fixed(2)).build().unwrap();
     let step = Duration::from_millis(7);
     let call = |outcome: Outcome| {
         let permit = guard.admit().unwrap();
@@ -116,11 +117,21 @@ fn a_call_through_a_warm_guard_allocates_nothing() {
     // Each of these goes over 70 s or more: seventy ticks of the SLO, some hundred of the breaker.
     free("success", &|_| call(Outcome::Success));
     free("failure", &|n| call(half(n)));
+    assert_eq!(guard.limit(), None, "its limiter is calm so far");
     free("a slow call", &|n| {
         let permit = guard.admit().unwrap();
         clock.advance(if n % 100 == 0 { Duration::from_millis(2_001) } else { step });
         permit.success();
+        assert!(guard.limit().is_some() || n == 0, "a slow call engages its limiter");
     });
+    free("a call under a fixed limit", &|n| {
+        let permit = fixed.admit().unwrap();
+        clock.advance(step);
+        permit.finish(half(n));
+    });
+    let held = [fixed.admit().unwrap(), fixed.admit().unwrap()];
+    free("a call that finds no room", &|_| assert!(fixed.admit().unwrap_err().reason().is_shed()));
+    held.into_iter().for_each(plimsoll::Permit::success);
     free("a dropped permit", &|_| {
         let permit = guard.admit().unwrap();
         clock.advance(step);
@@ -166,7 +177,12 @@ fn a_call_through_a_layer_allocates_nothing() {
     let plimsoll = Plimsoll::with_clock(ManualClock::new());
     let slo = plimsoll.declare(Slo::new("shop").success(99.9)).unwrap();
     // One in eight fails below: no trip but that of the burn would mind.
-    let guard = |name: &str| slo.guard().named(name).breaker(Breaker::default().slo_burn(999.0));
+    let guard = |name: &str| {
+        let shed = Shed::adaptive().target(Duration::from_millis(500));
+        // One of them with a limit in force.
+        let shed = if name == "server" { shed.warm_up(DAY) } else { shed };
+        slo.guard().named(name).breaker(Breaker::default().slo_burn(999.0)).shed(shed)
+    };
     let answer = |_: Request<()>| ready(Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"paid")))));
     let same = |n: u32| ready(if n % 8 < 7 { Ok(n) } else { Err(n) });
 

@@ -217,6 +217,22 @@ fn two_failures_at_once_are_both_seen_by_the_ratio() {
 }
 
 #[test]
+fn a_failure_that_comes_while_another_is_judged_is_not_forgotten() {
+    model(3, || {
+        let breaker = touchy().consecutive(100).failure_ratio(1.0, 3, Duration::from_secs(10));
+        let fuse = Arc::new(Fuse::new(&breaker, Counts::new(1), at(0)));
+        let [first, second, third] = [0, 1, 0].map(|slot| fuse.admit(slot, at(0)).unwrap());
+        let other = Arc::clone(&fuse);
+        let thread = thread::spawn(move || other.finish(1, second, Outcome::FAILURE, at(1)));
+        fuse.finish(0, first, Outcome::FAILURE, at(1));
+        thread.join().unwrap();
+        // No tick comes that would look again: what either took off the slack must still be off.
+        fuse.finish(0, third, Outcome::FAILURE, at(2));
+        assert_eq!(fuse.times(State::Open), 1);
+    });
+}
+
+#[test]
 fn places_are_neither_lost_nor_given_twice() {
     model(3, || {
         let places = Places::new(2, 2);

@@ -5,7 +5,7 @@ pub mod measure;
 
 use plimsoll::{
     Breaker, FallbackValue, Guard, GuardLayer, GuardService, KeyedGuard, Outcome, Permit, Plimsoll, ResultClassifier,
-    Slo, SloHandle,
+    Shed, Slo, SloHandle,
 };
 use std::future::{Ready, ready};
 use std::pin::pin;
@@ -38,17 +38,29 @@ pub fn keyed() -> KeyedGuard<String> {
     slo.guard().breaker(Breaker::default()).keyed(1_000).expect("a guard that works")
 }
 
-/// Everything there is: two objectives, histogram, windows, breaker, burn trip, a fallback, around a ready service.
+/// Everything there is: two objectives, histogram, windows, breaker, burn trip, an adaptive limiter with its priorities, a
+/// fallback, around a ready service. The limiter is calm, as it is while no call takes a quarter of the threshold.
 pub fn full(breaker: Breaker) -> Layered {
-    let layer = slo(&Plimsoll::new(), "full").guard().breaker(breaker).fallback_value(FALLEN_BACK).layer();
-    let layer: GuardLayer<FallbackValue<u64>> = layer.expect("a guard that works");
+    full_with(breaker, Shed::adaptive())
+}
+
+/// The same with its limiter engaged, a limit in force, and calls under it: it warms up, for a day.
+pub fn full_engaged() -> Layered {
+    let service = full_with(Breaker::default(), Shed::adaptive().warm_up(Duration::from_secs(86_400)));
+    assert!(service.guard().limit().is_some_and(|limit| limit >= 8), "nothing is limited");
+    service
+}
+
+fn full_with(breaker: Breaker, shed: Shed) -> Layered {
+    let guard = slo(&Plimsoll::new(), "full").guard().breaker(breaker).shed(shed);
+    let layer: GuardLayer<FallbackValue<u64>> = guard.fallback_value(FALLEN_BACK).layer().expect("a guard that works");
     layer.layer(Echo)
 }
 
 /// The same without a fallback.
 pub fn full_without_fallback(breaker: Breaker) -> GuardService<Echo, (), ResultClassifier> {
-    let layer = slo(&Plimsoll::new(), "full").guard().breaker(breaker).layer().expect("a guard that works");
-    layer.layer(Echo)
+    let guard = slo(&Plimsoll::new(), "full").guard().breaker(breaker).shed(Shed::adaptive());
+    guard.layer().expect("a guard that works").layer(Echo)
 }
 
 pub type Layered = GuardService<Echo, FallbackValue<u64>, ResultClassifier>;

@@ -16,6 +16,7 @@ use super::trip::Why;
 #[cfg(feature = "tower")]
 use super::wait::Wait;
 use super::wait::Waiters;
+use super::word::{self, *};
 use crate::outcome::{Accounting, Row, Verdict};
 use crate::record::{Lane, Recorder};
 use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering, fence};
@@ -26,14 +27,6 @@ use std::fmt;
 use std::task::Waker;
 use std::time::Duration;
 
-const CLOSED: u64 = 0;
-const OPEN: u64 = 1;
-const HALF_OPEN: u64 = 2;
-const RAMPING: u64 = 3;
-const FORCED_OPEN: u64 = 4;
-const FORCED_CLOSED: u64 = 5;
-const WOULD_BE_OPEN: u64 = 6;
-const STATE: u64 = 0b111;
 /// Results after which a judgement is looked at again at the latest.
 const MOST_SLACK: i64 = 1 << 40;
 /// What the shares of a ramp are summed in. A power of two, so that the sum may wrap.
@@ -49,6 +42,8 @@ pub(crate) struct Gate {
     hot: CachePadded<Hot>,
     ramp: (f64, Duration),
     accounting: Accounting,
+    /// By row: whether a call that ended so, however late, is good and nothing else.
+    plain: u16,
     /// In nanoseconds; the last number there is if there is no end to it.
     patience: u64,
     slow_probe_fails: bool,
@@ -104,6 +99,7 @@ impl Gate {
             }),
             ramp: config.ramp,
             accounting: config.accounting,
+            plain: config.accounting.plain_rows(),
             patience: patience.map_or(u64::MAX, nanos),
             slow_probe_fails: config.slow.is_some(),
             consecutive_limit: config.consecutive.unwrap_or(u32::MAX),
@@ -194,8 +190,19 @@ impl Gate {
     }
 
     /// Records the end of a call, and lets the breaker see it if the call was admitted in its present life.
-    #[inline]
-    pub(crate) fn finish(
+    pub(crate) fn finish(&self, slot: usize, epoch: u8, ticket: Ticket, row: Row, latency: u64, now: Timestamp) {
+        if generation(self.hot.word.load(Ordering::Acquire)) != ticket.generation {
+            return self.recorder.finish_unseen(slot, epoch, row, latency);
+        }
+        let row = self.recorder.finish(slot, epoch, row, latency);
+        if !self.is_plain(ticket, row) {
+            self.consider(ticket, row, latency, now);
+        }
+    }
+
+    /// [`finish`](Self::finish) for a call that took no longer than the recorder's first threshold.
+    #[inline(always)] // see `GuardCore::admit`
+    pub(crate) fn finish_within(
         &self,
         slot: usize,
         epoch: u8,
@@ -204,16 +211,19 @@ impl Gate {
         latency: u64,
         now: impl FnOnce() -> Timestamp,
     ) {
-        let word = self.hot.word.load(Ordering::Acquire);
-        if generation(word) != ticket.generation {
+        if generation(self.hot.word.load(Ordering::Acquire)) != ticket.generation {
             return self.recorder.finish_unseen(slot, epoch, row, latency);
         }
-        let row = self.recorder.finish(slot, epoch, row, latency);
-        let verdict = self.accounting.verdict_of(row, latency > self.patience);
-        let plain = verdict == Verdict::Good && row != Row::SLOW && ticket.lease == 0;
-        if !plain || self.hot.consecutive.load(Ordering::Relaxed) != 0 {
-            self.consider(ticket, row, verdict, latency, now());
+        self.recorder.finish_within(slot, epoch, row, latency);
+        if !self.is_plain(ticket, row) {
+            self.consider(ticket, row, latency, now());
         }
+    }
+
+    /// Whether there is nothing to be seen in a call: it was no probe, is good, and the one before it was good too.
+    #[inline(always)]
+    fn is_plain(&self, ticket: Ticket, row: Row) -> bool {
+        ticket.lease == 0 && self.plain >> row.0 & 1 != 0 && self.hot.consecutive.load(Ordering::Relaxed) == 0
     }
 
     /// Lets the breaker see a call that will be counted as something else, or later.
@@ -221,13 +231,12 @@ impl Gate {
     pub(crate) fn see(&self, ticket: Ticket, row: Row, latency: u64, now: Timestamp) {
         if generation(self.hot.word.load(Ordering::Acquire)) == ticket.generation {
             self.recorder.adopt(row, latency);
-            let verdict = self.accounting.verdict_of(row, latency > self.patience);
-            self.consider(ticket, row, verdict, latency, now);
+            self.consider(ticket, row, latency, now);
         }
     }
 
     #[cold]
-    fn consider(&self, ticket: Ticket, row: Row, verdict: Verdict, latency: u64, now: Timestamp) {
+    fn consider(&self, ticket: Ticket, row: Row, latency: u64, now: Timestamp) {
         // With the fence of `changed`: either this sees that the breaker changed while the call was being counted, or the
         // change sees the call, and begins a new life after it.
         fence(Ordering::SeqCst);
@@ -235,6 +244,7 @@ impl Gate {
             self.recorder.disown(row, latency);
             return;
         }
+        let verdict = self.accounting.verdict_of(row, latency > self.patience);
         let slow = row == Row::SLOW;
         if ticket.lease != 0 {
             let verdict = if slow && self.slow_probe_fails { Verdict::Bad } else { verdict };
@@ -244,6 +254,8 @@ impl Gate {
         }
         let mut in_a_row = 0;
         match verdict {
+            // Counted only where it matters: good calls that follow would have to put it back to zero.
+            Verdict::Bad if self.consecutive_limit == u32::MAX => {}
             Verdict::Bad => in_a_row = self.hot.consecutive.fetch_add(1, Ordering::Relaxed).saturating_add(1),
             Verdict::Good => self.hot.consecutive.store(0, Ordering::Relaxed),
             Verdict::Excluded => {}
@@ -251,8 +263,8 @@ impl Gate {
         if verdict != Verdict::Bad && !slow {
             return;
         }
-        // Relaxed: each result takes one off, and whoever takes the last judges.
-        let slack = self.hot.slack.fetch_sub(1, Ordering::Relaxed) - 1;
+        // Each result takes one off, and whoever takes the last judges. Release: a judgement that knows of it sees the call.
+        let slack = self.hot.slack.fetch_sub(1, Ordering::Release) - 1;
         if slack <= 0 || in_a_row >= self.consecutive_limit {
             self.judge(now);
         }
@@ -261,8 +273,9 @@ impl Gate {
     /// Trips if the evidence is there, unless another thread is about it.
     fn judge(&self, now: Timestamp) {
         let Some(mut control) = self.control.try_lock() else { return };
+        // Acquire: of what was taken off before, each call is in the cells that are read below.
         let (consecutive, before) =
-            (self.hot.consecutive.load(Ordering::Relaxed), self.hot.slack.load(Ordering::Relaxed));
+            (self.hot.consecutive.load(Ordering::Relaxed), self.hot.slack.load(Ordering::Acquire));
         let transition = match control.judge(self.recorder, consecutive, now) {
             Ok(transition) => Some(transition),
             Err(slack) => {
@@ -343,17 +356,8 @@ impl Gate {
         let until = core.refuses_until().map_or(0, Timestamp::as_nanos);
         self.hot.refuses_until.store(until, Ordering::Release);
         self.hot.ramping_since.store(core.ramping_since().map_or(0, Timestamp::as_nanos), Ordering::Release);
-        let state = match core.state() {
-            State::Closed => CLOSED,
-            State::Open => OPEN,
-            State::HalfOpen => HALF_OPEN,
-            State::Ramping => RAMPING,
-            State::ForcedOpen => FORCED_OPEN,
-            State::ForcedClosed => FORCED_CLOSED,
-            State::WouldBeOpen => WOULD_BE_OPEN,
-        };
         // Release: whoever sees this word sees the times that belong to it, or later ones.
-        self.hot.word.store(state | u64::from(core.generation()) << 32, Ordering::Release);
+        self.hot.word.store(word::of(core.state(), core.generation()), Ordering::Release);
     }
 
     /// The state at `now`, with what time alone has done.
@@ -382,11 +386,6 @@ impl Gate {
     pub(crate) fn transitions(&self) -> Transitions {
         self.control.lock().transitions
     }
-}
-
-#[inline]
-const fn generation(word: u64) -> u32 {
-    (word >> 32) as u32
 }
 
 impl fmt::Debug for Gate {

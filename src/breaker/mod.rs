@@ -12,6 +12,7 @@ mod hold;
 mod rejection;
 mod trip;
 mod wait;
+mod word;
 
 pub use config::Breaker;
 pub(crate) use control::{LiveTarget, Watched, bytes_beside};

@@ -246,24 +246,26 @@ impl SloSeries {
 
     fn objectives(&self, tallies: &[Tally], now: Timestamp) -> Vec<ObjectiveShown> {
         let (slo, period) = (self.slo, self.meter.period());
-        let windows = || self.windows.iter().map(|(window, _)| *window).chain([period]);
-        let wanted = (0..tallies.len()).flat_map(|objective| windows().map(move |window| (objective, window)));
-        let readings = self.meter.readings(wanted, now);
-        let rows = readings.chunks(self.windows.len() + 1);
-        let each = slo.objectives().iter().zip(tallies).zip(rows).map(|((objective, tally), row)| {
+        let windows = self.windows.iter().map(|(window, _)| *window).chain([period]);
+        let readings = self.meter.readings(windows, now);
+        let of_objective = |objective: usize| readings.iter().skip(objective).step_by(tallies.len());
+        let each = slo.objectives().iter().zip(tallies).enumerate().map(|(index, (objective, tally))| {
             let target = objective.target();
-            let (of_windows, of_period) = row.split_at(self.windows.len());
             let rate = |reading| burn_rate(target, reading, slo.least_events()).ok();
             let burn = |reading| rate(reading).map_or(0.0, |burn| burn.value);
-            let recent = self.recent.and_then(|window| rate(of_windows.get(window)?));
-            let budget = of_period.first().map(|reading| Budget::new(target, slo.period(), reading, recent));
+            let recent = self.recent.and_then(|window| rate(of_objective(index).nth(window)?));
+            let of_period = of_objective(index).nth(self.windows.len());
+            let budget = of_period.map(|reading| Budget::new(target, slo.period(), reading, recent));
             let exhaustion = budget.and_then(|budget| budget.time_to_exhaustion);
             ObjectiveShown {
                 name: objective.name(),
                 tally: *tally,
                 budget_remaining: budget.map_or(1.0, |budget| budget.remaining),
                 exhaustion: exhaustion.map_or(f64::INFINITY, |left| left.as_secs_f64()),
-                windows: of_windows.iter().map(|reading| (burn(reading), reading.coverage)).collect(),
+                windows: of_objective(index)
+                    .take(self.windows.len())
+                    .map(|reading| (burn(reading), reading.coverage))
+                    .collect(),
             }
         });
         each.collect()

@@ -76,8 +76,10 @@ impl Writer<'_> {
         match value {
             // Most series stand at zero, and formatting is most of the work.
             0 => self.out.push_str("0\n"),
-            // Writing to a `String` cannot fail.
-            _ => _ = writeln!(self.out, "{value}"),
+            _ => {
+                self.out.push_str(itoa::Buffer::new().format(value));
+                self.out.push('\n');
+            }
         }
     }
 
@@ -91,6 +93,7 @@ impl Writer<'_> {
                 self.out.push_str(buffer.format_finite(value));
                 self.out.push('\n');
             }
+            // Writing to a `String` cannot fail.
             _ => _ = writeln!(self.out, "{value}"),
         }
     }

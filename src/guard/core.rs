@@ -1,21 +1,20 @@
 //! One guard at run time: what a call passes on its way in and out. THE hot path, with `record` and `breaker::gate`.
 
 use super::meter::Meter;
-#[cfg(feature = "tower")]
-use super::permit::Refusal;
 use super::permit::{Permit, Place, slot};
 #[cfg(feature = "tower")]
 use super::places::FallbackPlace;
 use super::places::Places;
 use super::shedding::Shedding;
-use crate::breaker::{Gate, Reason, Rejection, Ticket};
+#[cfg(feature = "tower")]
+use crate::breaker::Reason;
+use crate::breaker::{Gate, Rejection, Ticket};
 #[cfg(feature = "tower")]
 use crate::outcome::Verdict;
 use crate::outcome::{Outcome, Row};
-use crate::record::Recorder;
+use crate::record::{Recorder, slots};
 use crate::shed::CallContext;
 use crate::time::{Clock, Ticks, Timestamp, nanos};
-use crossbeam_utils::CachePadded;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -38,9 +37,11 @@ pub(crate) struct GuardCore {
     pub(crate) gate: Option<Gate>,
     /// Unless it limits, it has one only once somebody sheds by hand.
     pub(super) shedding: OnceLock<&'static Shedding>,
-    clock: Clock,
-    /// When windows, or the breaker, want to be rolled (ticks).
-    next_tick: CachePadded<AtomicU64>,
+    pub(super) clock: Clock,
+    /// In nanoseconds: a call that took less exceeded nothing, and only its own recorder and breaker count it.
+    pub(super) quick: u64,
+    /// When windows, or the breaker, want to be rolled (ticks). Nothing beside it is written.
+    next_tick: AtomicU64,
     first_byte: OnceLock<&'static Recorder>,
     places: Places,
 }
@@ -60,16 +61,17 @@ impl GuardCore {
             sli: None,
             gate,
             shedding: OnceLock::new(),
+            quick: recorder.within(),
             clock: meter.hub.clock.clone(),
-            next_tick: CachePadded::new(AtomicU64::new(0)),
+            next_tick: AtomicU64::new(0),
             first_byte: OnceLock::new(),
-            places: Places::new(fallback_limit, crate::record::slots::owned() + 1),
+            places: Places::new(fallback_limit, slots::owned() + 1),
         }
     }
 
     /// The same for one key of many, whose calls are counted for the SLO in `sli`.
     pub(super) fn for_sli(self, sli: &'static Recorder) -> Self {
-        Self { sli: Some(sli), ..self }
+        Self { sli: Some(sli), quick: 0, ..self }
     }
 
     #[inline]
@@ -79,7 +81,7 @@ impl GuardCore {
 
     /// The recorder that the SLO reads.
     #[inline]
-    fn sli(&self) -> &'static Recorder {
+    pub(super) fn sli(&self) -> &'static Recorder {
         self.sli.unwrap_or(self.recorder)
     }
 
@@ -115,35 +117,6 @@ impl GuardCore {
         Ok(self.let_in(ticks, entry))
     }
 
-    #[cold]
-    fn ask_or_reject(&'static self, ticks: Ticks, context: Option<CallContext>) -> Result<Entry, Rejection> {
-        if !self.is_due(ticks)
-            && let Some(refused) = self.gate.as_ref().and_then(|gate| gate.refuses(|| self.clock.at(ticks)))
-        {
-            // Whatever it brings along.
-            let (slot, sli) = (slot(), self.sli());
-            sli.note(slot, refused.reason() as usize);
-            sli.count(slot, Outcome::Rejected, 1);
-            return Err(refused);
-        }
-        self.ask_or_reject_slowly(ticks, context)
-    }
-
-    fn ask_or_reject_slowly(&'static self, ticks: Ticks, context: Option<CallContext>) -> Result<Entry, Rejection> {
-        let now = self.clock.at(ticks);
-        if self.is_due(ticks) {
-            self.tick(now);
-        }
-        let context = context.unwrap_or_else(CallContext::current).seen_at(now);
-        self.ask_at(now, &context).inspect_err(|refused| self.count_refusal(refused.reason(), &context))
-    }
-
-    /// Counts a refusal that no fallback is asked about.
-    pub(super) fn count_refusal(&self, reason: Reason, context: &CallContext) {
-        self.note(reason, context);
-        self.refused(reason);
-    }
-
     /// [`admit`](Self::admit) for a call that is counted in already.
     #[inline]
     pub(super) fn admit_started(&'static self, ticks: Ticks, epoch: u8) -> Result<Permit, Rejection> {
@@ -162,23 +135,23 @@ impl GuardCore {
         self.pass(ticks).map(|entry| self.let_in(ticks, entry))
     }
 
-    /// Whether a call may pass without a question: no tick is due, the circuit is closed, if there is one, and nothing is
-    /// limited.
+    /// Whether a call may pass without a question: no tick is due, the circuit is closed, if there is one, the call brings
+    /// nothing along that a limiter would ask about, and there is room.
     #[inline]
     fn pass(&self, ticks: Ticks) -> Option<Entry> {
         if self.is_due(ticks) {
             return None;
         }
-        if let Some(shedding) = self.shedding()
-            && (shedding.limiter.has_to_be_asked() || CallContext::is_present())
-        {
-            return None;
-        }
         let ticket = match &self.gate {
-            None => Some(Ticket { generation: 0, lease: 0 }),
-            Some(gate) => gate.pass(),
+            None => Ticket { generation: 0, lease: 0 },
+            Some(gate) => gate.pass()?,
         };
-        ticket.map(|ticket| Entry { ticket, level: 0 })
+        let level = match self.shedding() {
+            None => 0,
+            Some(_) if CallContext::is_present() => return None,
+            Some(shedding) => shedding.limiter.enter_at_once()?,
+        };
+        Some(Entry { ticket, level })
     }
 
     #[inline]
@@ -187,67 +160,37 @@ impl GuardCore {
         Permit::new(self, ticks, entry.ticket, Place::new(epoch, entry.level))
     }
 
-    /// Asks the breaker, and then the limiter: a probe's lease is not taken for a call that finds no room.
-    pub(super) fn ask_at(&self, now: Timestamp, context: &CallContext) -> Result<Entry, Rejection> {
-        if let Some(refused) = self.gate.as_ref().and_then(|gate| gate.refuses(|| now)) {
-            return Err(refused);
-        }
-        let level = match self.shedding() {
-            None => 0,
-            Some(shedding) => shedding.limiter.enter(context, now).map_err(|reason| self.shed(reason))?,
-        };
-        self.ask_breaker(level, now)
-    }
-
-    pub(super) fn ask_breaker(&self, level: u8, now: Timestamp) -> Result<Entry, Rejection> {
-        let ticket = match &self.gate {
-            None => Ok(Ticket { generation: 0, lease: 0 }),
-            Some(gate) => gate.refuses(|| now).map_or_else(|| gate.admit(now), Err),
-        };
-        if let (Err(_), Some(shedding)) = (&ticket, self.shedding()) {
-            shedding.limiter.give_back(level, now);
-        }
-        ticket.map(|ticket| Entry { ticket, level })
-    }
-
-    /// A refusal that a fallback may answer: of it only the reason is counted yet.
-    #[cfg(feature = "tower")]
-    #[inline]
-    pub(crate) fn refuse(&'static self, ticks: Ticks, rejection: Rejection, context: &CallContext) -> Refusal {
-        self.note(rejection.reason(), context);
-        Refusal::new(self, ticks, rejection)
-    }
-
-    /// Refuses a call to a service that was not asked to get ready: for the breaker's reason, if it would refuse too.
-    #[cfg(feature = "tower")]
-    #[inline(always)] // see `admit`
-    pub(crate) fn refuse_unready(&'static self) -> Refusal {
-        let ticks = self.ticked();
-        let rejection = self.gate.as_ref().and_then(|gate| gate.refuses(|| self.clock.at(ticks)));
-        let rejection = rejection.unwrap_or_else(|| Rejection::new(self.name, Reason::NotReady, 0));
-        self.refuse(ticks, rejection, &CallContext::new())
-    }
-
-    #[inline]
-    fn note(&self, reason: Reason, context: &CallContext) {
-        self.sli().note(slot(), reason as usize);
-        if let Some(shedding) = self.shedding().filter(|_| reason.is_shed()) {
-            shedding.limiter.count(context.importance());
-        }
-    }
-
     /// Counts a call out. The time it is given is its end.
-    #[inline]
+    #[inline(always)] // whoever calls it has registers saved already, as reading some clocks asks for
     pub(super) fn finish(&self, started: Ticks, ticket: Ticket, place: Place, row: Row) {
-        let ticks = self.clock.ticks();
+        self.finish_at(started, self.clock.ticks(), ticket, place.ending(row));
+    }
+
+    /// What is rare is called last and returns to no one, so that nothing has to be saved for it.
+    fn finish_at(&self, started: Ticks, ticks: Ticks, ticket: Ticket, place: Place) {
+        let latency = self.clock.nanos_between(started, ticks);
+        let Some(slot) = slots::known() else { return self.finish_slowly(started, ticks, ticket, place) };
+        if self.is_due(ticks) || latency >= self.quick || place.is_limited() {
+            return self.finish_slowly(started, ticks, ticket, place);
+        }
+        match &self.gate {
+            None => self.recorder.finish_within(slot, place.epoch(), place.row(), latency),
+            Some(gate) => {
+                gate.finish_within(slot, place.epoch(), ticket, place.row(), latency, || self.clock.at(ticks));
+            }
+        }
+    }
+
+    #[cold]
+    fn finish_slowly(&self, started: Ticks, ticks: Ticks, ticket: Ticket, place: Place) {
         if self.is_due(ticks) {
             // Before it is counted: what is counted after a tick belongs to the next.
             self.tick(self.clock.at(ticks));
         }
-        let latency = self.clock.nanos_between(started, ticks);
+        let (latency, row) = (self.clock.nanos_between(started, ticks), place.row());
         match &self.gate {
             None => _ = self.recorder.finish(slot(), place.epoch(), row, latency),
-            Some(gate) => gate.finish(slot(), place.epoch(), ticket, row, latency, || self.clock.at(ticks)),
+            Some(gate) => gate.finish(slot(), place.epoch(), ticket, row, latency, self.clock.at(ticks)),
         }
         if let Some(sli) = self.sli {
             sli.record(slot(), row, latency);
@@ -297,18 +240,12 @@ impl GuardCore {
 
     /// The time, and what it alone does is done.
     #[inline]
-    pub(super) fn ticked(&self) -> Ticks {
+    pub(crate) fn ticked(&self) -> Ticks {
         let ticks = self.clock.ticks();
         if self.is_due(ticks) {
             self.tick(self.clock.at(ticks));
         }
         ticks
-    }
-
-    /// Counts a refusal that nobody answers.
-    #[inline]
-    pub(super) fn refused(&self, reason: Reason) {
-        self.sli().count(slot(), if reason.is_shed() { Outcome::Shed } else { Outcome::Rejected }, 1);
     }
 
     pub(super) fn first_byte(&self, latency: Duration) {
@@ -328,7 +265,7 @@ impl GuardCore {
     }
 
     #[inline]
-    fn is_due(&self, ticks: Ticks) -> bool {
+    pub(super) fn is_due(&self, ticks: Ticks) -> bool {
         // Relaxed: a stale answer costs a vain tick, or delays it to the next call.
         ticks.raw() >= self.next_tick.load(Ordering::Relaxed)
     }
@@ -372,7 +309,8 @@ impl GuardCore {
     pub(crate) fn memory_footprint(&self) -> usize {
         let first = self.first_bytes().map_or(0, Recorder::memory_footprint);
         let gate = self.gate.as_ref().map_or(0, Gate::memory_footprint);
-        size_of::<Self>() + self.recorder.memory_footprint() + self.places.memory_footprint() + first + gate
+        let shedding = self.shedding().map_or(0, Shedding::memory_footprint);
+        size_of::<Self>() + self.recorder.memory_footprint() + self.places.memory_footprint() + first + gate + shedding
     }
 
     /// Whether an outcome is good to the SLI, in time or late.

@@ -1,7 +1,7 @@
 //! One declared SLO at run time: its recorders, what it remembers, and its alerts.
 
 use super::hub::Hub;
-use crate::alert::{AlertStatus, Alerts, Edge};
+use crate::alert::{AlertState, AlertStatus, Alerts, Edge};
 use crate::breaker::{Breaker, LiveTarget, Watched};
 use crate::budget::{self, Budget, BurnRate, InsufficientData};
 use crate::error::Error;
@@ -41,6 +41,17 @@ pub(crate) struct Meter {
     left: AtomicU64,
     /// For events that come through no guard.
     by_hand: OnceLock<&'static Recorder>,
+}
+
+/// How an SLO stands, in short.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Brief {
+    /// No alert is due, and there is budget left.
+    pub(crate) is_well: bool,
+    /// The budget left of the poorest objective, as a ratio.
+    pub(crate) left: f64,
+    /// How fast the fastest objective burns, over the shortest long window of the alerts.
+    pub(crate) burn: Option<f64>,
 }
 
 impl Meter {
@@ -159,7 +170,7 @@ impl Meter {
         self.history.next_tick()
     }
 
-    fn tick_if_due(&self, now: Timestamp) {
+    pub(crate) fn tick_if_due(&self, now: Timestamp) {
         if now >= self.next_tick() {
             self.tick(now);
         }
@@ -227,10 +238,24 @@ impl Meter {
         self.history.look(now, |view| view.read(objective, window))
     }
 
-    /// Many readings of one moment.
-    #[cfg(feature = "metrics")]
-    pub(crate) fn readings(&self, wanted: impl IntoIterator<Item = (usize, Window)>, now: Timestamp) -> Vec<Reading> {
-        self.history.look(now, |view| wanted.into_iter().map(|(column, window)| view.read(column, window)).collect())
+    /// How it stood when the windows were last rolled.
+    pub(crate) fn brief(&self) -> Brief {
+        let alerts = self.alerts.lock();
+        let quiet = alerts.status().all(|alert| alert.state == AlertState::Inactive);
+        let shortest = alerts.status().map(|alert| alert.long).min();
+        let recent = alerts.status().filter(|alert| Some(alert.long) == shortest).filter_map(|alert| alert.long_burn);
+        let burn = recent.map(|burn| burn.value).reduce(f64::max);
+        let left = self.budget_left();
+        Brief { is_well: quiet && left > 0.0, left, burn }
+    }
+
+    /// Readings of one moment: of each window, one by objective.
+    pub(crate) fn readings(&self, windows: impl IntoIterator<Item = Window>, now: Timestamp) -> Vec<Reading> {
+        self.history.look(now, |view| {
+            let mut readings = Vec::new();
+            windows.into_iter().for_each(|window| view.read_all(window, |reading| readings.push(reading)));
+            readings
+        })
     }
 
     /// Every recorder, with the objectives resolved against its cells.

@@ -9,6 +9,7 @@ mod keyed;
 mod meter;
 mod permit;
 mod places;
+mod refusal;
 mod run;
 mod shedding;
 
@@ -21,6 +22,7 @@ pub(crate) use admission::{Admission, Entered};
 pub use builder::GuardBuilder;
 pub use keyed::{Key, KeyedGuard};
 pub(crate) use keyed::{KeyedShown, KeyedView};
+pub(crate) use meter::{Brief, Meter};
 pub use permit::Permit;
 #[cfg(feature = "tower")]
 pub(crate) use permit::{FailedOver, Refusal};
@@ -31,7 +33,7 @@ pub(crate) use places::Places;
 pub use run::GuardError;
 #[cfg(feature = "metrics")]
 pub(crate) use shedding::SheddingShown;
-pub(crate) use {core::GuardCore, hub::Hub, meter::Meter};
+pub(crate) use {core::GuardCore, hub::Hub};
 
 use crate::breaker::{Mode, Reason, Rejection, State};
 use crate::outcome::Outcome;
@@ -193,7 +195,8 @@ impl Guard {
         Some(crate::window::Latency::new(1.0, buckets.into_iter()))
     }
 
-    /// Bytes it takes, whatever the traffic: fixed when it is made. The history of its SLO is counted there.
+    /// Bytes it takes, whatever the traffic: fixed when it is made, but for calls that wait in its limiter's queue. The
+    /// history of its SLO is counted there.
     pub fn memory_footprint(&self) -> usize {
         self.core.memory_footprint()
     }

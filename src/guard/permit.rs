@@ -6,7 +6,7 @@ use super::GuardCore;
 #[cfg(feature = "tower")]
 use crate::breaker::Rejection;
 use crate::breaker::Ticket;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Row};
 use crate::record::slots;
 use crate::time::Ticks;
 use std::mem::ManuallyDrop;
@@ -49,10 +49,21 @@ impl Place {
         (self.0 >> 8) as u8
     }
 
+    /// The same of a call that ended so.
+    #[inline]
+    pub(super) fn ending(self, row: Row) -> Self {
+        Self(self.0 | u64::from(row.0) << 16)
+    }
+
+    #[inline]
+    pub(super) fn row(self) -> Row {
+        Row((self.0 >> 16) as u8)
+    }
+
     /// Whether the limiter knows of it.
     #[inline]
     pub(super) fn is_limited(self) -> bool {
-        self.0 >> 8 != 0
+        self.level() != 0
     }
 
     /// In nanoseconds.

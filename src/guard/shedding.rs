@@ -51,10 +51,12 @@ pub(crate) struct SheddingShown {
 impl Shedding {
     pub(super) fn new(shed: &Shed, meter: &Meter, recorder: &Recorder, now: Timestamp) -> Self {
         let watched = meter.watched(Accounting::breaker());
+        let mut cells = Vec::new();
+        recorder.cells_into(&mut cells); // so that it has its size
         let outer = Outer {
             mappings: watched.iter().map(|watched| recorder.mapping(&watched.lane)).collect(),
             pressure: Pressure::new(watched.iter().map(|watched| watched.target.clone()), now),
-            cells: Vec::new(),
+            cells,
             at: now,
             last: (0, 0),
             lately: (0.0, 0.0),
@@ -88,6 +90,13 @@ impl Shedding {
         words
     }
 
+    /// Bytes it takes while nobody waits in line.
+    pub(super) fn memory_footprint(&self) -> usize {
+        let Outer { mappings, cells, .. } = &*self.outer.lock();
+        // A mapping has a byte a cell, or less.
+        size_of::<Self>() + cells.capacity() * 8 + mappings.len() * (size_of::<Mapping>() + cells.len())
+    }
+
     #[cfg(feature = "metrics")]
     pub(crate) fn shown(&self, in_flight: u64) -> SheddingShown {
         let (outer, limiter) = (self.outer.lock(), self.limiter.shown());
@@ -118,8 +127,9 @@ impl Outer {
 
 impl GuardCore {
     /// The same with a limiter.
-    pub(super) fn with_shedding(self, shedding: Option<Shedding>) -> Self {
+    pub(super) fn with_shedding(mut self, shedding: Option<Shedding>) -> Self {
         if let Some(shedding) = shedding {
+            self.quick = self.quick.min(shedding.limiter.slow());
             self.shedding.get_or_init(|| Box::leak(Box::new(shedding)));
         }
         self
@@ -144,7 +154,6 @@ impl GuardCore {
     }
 
     /// Gives back a call's place, and lets the limiter learn from it.
-    #[cold]
     pub(super) fn leave(&self, shedding: &Shedding, place: Place, row: Row, latency: u64, now: Timestamp) {
         let good = self.meter.accounting.verdict_of(row, false) == Verdict::Good;
         let inside = latency.saturating_sub(place.waited());

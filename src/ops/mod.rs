@@ -15,6 +15,7 @@ mod one_slo;
 mod query;
 #[cfg(feature = "axum")]
 mod router;
+mod stands;
 mod status;
 mod timeline;
 mod words;

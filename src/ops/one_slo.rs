@@ -1,5 +1,6 @@
 //! One SLO in full, as text for people.
 
+use super::stands::Full;
 use super::status;
 use super::words::{count, duration};
 use crate::budget::BurnRate;
@@ -17,7 +18,7 @@ pub(super) fn one_slo(plimsoll: &Plimsoll, slo: SloHandle) -> String {
     plimsoll.tick();
     let now = plimsoll.clock().now();
     let mut page = status::wall(plimsoll.clock().wall(), "%Y-%m-%d %H:%M:%S UTC") + "\n";
-    status::one_slo(&mut page, &slo, now);
+    status::one_slo(&mut page, slo, &Full::read(slo, now), now);
     budgets(&mut page, &slo);
     alerts(&mut page, &slo);
     latencies(&mut page, &slo);

@@ -1,40 +1,53 @@
 //! The status page.
 
+use super::stands::{Full, ObjectiveStands, SloStands};
 use super::words::{bar, count, duration, percent, state};
 use crate::alert::{AlertState, AlertStatus};
 use crate::breaker::{Reason, State};
+use crate::budget::burn_rate;
 use crate::events::Event;
-use crate::guard::{Guard, KeyedShown};
+use crate::guard::{Brief, Guard, KeyedShown};
 use crate::outcome::Outcome;
-use crate::registry::{ObjectiveHandle, Plimsoll, SloHandle};
-use crate::slo::Period;
+use crate::registry::{Plimsoll, SloHandle};
+use crate::slo::{Period, Slo};
 use crate::time::Timestamp;
 use crate::window::Window;
 use std::fmt::Write;
 
+/// So many SLOs, and so many guards, are shown in full even if all is well.
+const FEW: usize = 20;
 /// How many events are told.
 const EVENTS: usize = 20;
 /// How many keys of a guard are named.
 const KEYS: usize = 10;
 
 /// How everything stands, as plain text for people: what is wrong first, then each SLO, each guard, and what happened
-/// of late.
+/// of late. Of more than twenty SLOs or guards those that are well have one line each, as of the last tick.
 ///
 /// It is for reading: its layout is no interface, and changes without notice.
 pub fn status(plimsoll: &Plimsoll) -> String {
     plimsoll.tick();
     let now = plimsoll.clock().now();
-    let (slos, guards) = (plimsoll.slos(), plimsoll.guards());
+    let guards = plimsoll.guards();
+    let slos: Vec<SloStands> = SloStands::read(plimsoll, FEW, now);
     let mut page = String::new();
     // Writing to a `String` cannot fail, here and below.
     _ = writeln!(page, "{}", wall(plimsoll.clock().wall(), "%Y-%m-%d %H:%M:%S UTC"));
     let keyed: Vec<KeyedShown> = plimsoll.keyed_guards().into_iter().map(|keyed| keyed.show()).collect();
     summary(&mut page, &slos, &guards, &keyed);
-    for slo in &slos {
-        one_slo(&mut page, slo, now);
+    for (slo, full) in slos.iter().filter_map(|stands| Some((stands.slo, stands.full.as_ref()?))) {
+        one_slo(&mut page, slo, full, now);
     }
-    for guard in &guards {
-        one_guard(&mut page, guard);
+    let (unwell, well): (Vec<&Guard>, Vec<&Guard>) = guards
+        .iter()
+        .partition(|guard| guards.len() <= FEW || settled(guard) != State::Closed || guard.limit().is_some());
+    unwell.into_iter().for_each(|guard| one_guard(&mut page, guard));
+    if slos.len() > FEW || guards.len() > FEW {
+        page.push('\n');
+    }
+    slos.iter().filter(|stands| stands.full.is_none()).for_each(|stands| one_slo_in_brief(&mut page, stands));
+    for guard in well {
+        _ = writeln!(page, "Guard {}: closed, {} calls under way", guard.name(), guard.in_flight());
     }
     for guard in &keyed {
         one_keyed_guard(&mut page, guard);
@@ -43,18 +56,26 @@ pub fn status(plimsoll: &Plimsoll) -> String {
     page
 }
 
-fn summary(page: &mut String, slos: &[SloHandle], guards: &[Guard], keyed: &[KeyedShown]) {
+/// The breaker's state. What time alone does was done, but to one that is not closed it may have done more since.
+fn settled(guard: &Guard) -> State {
+    let peeked = guard.core.gate.as_ref().map_or(State::Closed, |gate| gate.peek());
+    if peeked == State::Closed { peeked } else { guard.state() }
+}
+
+fn summary(page: &mut String, slos: &[SloStands], guards: &[Guard], keyed: &[KeyedShown]) {
     let mut wrong = Vec::new();
-    for slo in slos {
-        for alert in slo.alerts().iter().filter(|alert| alert.state.is_firing()) {
+    for (slo, full) in slos.iter().filter_map(|stands| Some((stands.slo, stands.full.as_ref()?))) {
+        for alert in full.alerts.iter().filter(|alert| alert.state.is_firing()) {
             wrong.push(format!("alert {} fires: {}, objective {}", alert.severity, slo.name(), alert.name));
         }
-        for objective in slo.objectives().filter(|objective| objective.budget().is_exhausted()) {
-            wrong.push(format!("error budget spent: {}, objective {}", slo.name(), objective.name()));
+        for (objective, stands) in slo.objectives().zip(&full.objectives) {
+            if stands.budget.is_exhausted() {
+                wrong.push(format!("error budget spent: {}, objective {}", slo.name(), objective.name()));
+            }
         }
     }
     for guard in guards {
-        let now = guard.state();
+        let now = settled(guard);
         if now != State::Closed {
             wrong.push(format!("breaker {} is {}", guard.name(), state(now)));
         }
@@ -73,7 +94,16 @@ fn summary(page: &mut String, slos: &[SloHandle], guards: &[Guard], keyed: &[Key
     }
 }
 
-pub(super) fn one_slo(page: &mut String, slo: &SloHandle, now: Timestamp) {
+fn one_slo_in_brief(page: &mut String, stands: &SloStands) {
+    let Brief { left, burn, .. } = stands.brief;
+    _ = write!(page, "SLO {}: well, {:.1} % of the budget left", stands.slo.name(), left * 100.0);
+    match burn {
+        Some(burn) => _ = writeln!(page, ", spent {burn:.2} x as fast as allowed"),
+        None => page.push('\n'),
+    }
+}
+
+pub(super) fn one_slo(page: &mut String, slo: SloHandle, full: &Full, now: Timestamp) {
     let declared = slo.declaration();
     _ = write!(page, "\nSLO {}", slo.name());
     if declared.service_name() != slo.name() {
@@ -86,9 +116,8 @@ pub(super) fn one_slo(page: &mut String, slo: &SloHandle, now: Timestamp) {
     if let Some(runbook) = declared.runbook_url() {
         _ = writeln!(page, "  what to do: {runbook}");
     }
-    let alerts = slo.alerts();
-    for (index, objective) in slo.objectives().enumerate() {
-        one_objective(page, slo, index, objective, &alerts, now);
+    for (index, stands) in full.objectives.iter().enumerate() {
+        one_objective(page, declared, index, stands, &full.alerts, now);
     }
     let latency = slo.latency(Window::minutes(5));
     if latency.count() > 0 {
@@ -110,25 +139,25 @@ pub(super) fn one_slo(page: &mut String, slo: &SloHandle, now: Timestamp) {
 
 fn one_objective(
     page: &mut String,
-    slo: &SloHandle,
+    slo: &Slo,
     index: usize,
-    objective: ObjectiveHandle,
+    stands: &ObjectiveStands,
     alerts: &[AlertStatus],
     now: Timestamp,
 ) {
-    let declared = &slo.declaration().objectives()[index];
+    let declared = &slo.objectives()[index];
     let (what, within) = match declared.slices() {
         Some((slice, _)) => ("of all slices of ", duration(slice)),
         None => ("of all events", String::new()),
     };
     let threshold = declared.threshold().map_or_else(String::new, |t| format!(" within {}", duration(t)));
-    let over = match slo.declaration().period() {
+    let over = match slo.period() {
         Period::CalendarMonth => "over the calendar month".to_owned(),
         period => format!("over {}", duration(period.nominal())),
     };
-    _ = writeln!(page, "\n  {}: {} {what}{within} good{threshold}, {over}", objective.name(), objective.target());
+    _ = writeln!(page, "\n  {}: {} {what}{within} good{threshold}, {over}", declared.name(), declared.target());
 
-    let budget = objective.budget();
+    let budget = stands.budget;
     _ = write!(page, "    budget left {} {:5.1} %", bar(budget.remaining), budget.remaining * 100.0);
     match budget.bad_events_left {
         left if left >= 0 => _ = write!(page, ", {} more may be bad", count(left.unsigned_abs())),
@@ -140,16 +169,10 @@ fn one_objective(
         None => page.push_str(", it will last\n"),
     }
 
-    let mut windows: Vec<Window> =
-        alerts.iter().filter(|alert| alert.objective == index).flat_map(|alert| [alert.short, alert.long]).collect();
-    windows.push(slo.meter.period());
-    windows.sort_unstable();
-    windows.dedup();
     _ = writeln!(page, "    {:>12} {:>12} {:>12} {:>10}   budget is spent", "last", "good", "bad", "share good");
-    for window in windows {
-        let reading = objective.reading(window);
+    for reading in &stands.readings {
         let (good, bad) = (reading.tally.good, reading.tally.bad);
-        let speed = match objective.burn_rate(window) {
+        let speed = match burn_rate(declared.target(), reading, slo.least_events()) {
             Ok(burn) => format!("{:.2} x as fast as allowed", burn.value),
             Err(_) if good + bad == 0 => "nothing happened".to_owned(),
             Err(insufficient) => format!("too few events to say (of {} needed)", insufficient.needed),
@@ -164,7 +187,7 @@ fn one_objective(
         _ = writeln!(
             page,
             "    {:>12} {:>12} {:>12} {:>10}   {speed}{known}",
-            duration(window.length()),
+            duration(reading.window.length()),
             count(good),
             count(bad),
             percent(good, good + bad)

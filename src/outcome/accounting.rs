@@ -80,6 +80,14 @@ impl Accounting {
         self.verdict_of(outcome.row(), late)
     }
 
+    /// By row, as bits: what is good however late it comes, and is not slow.
+    pub(crate) fn plain_rows(&self) -> u16 {
+        let is_plain = |row: &Row| {
+            *row != Row::SLOW && [false, true].map(|late| self.verdict_of(*row, late)) == [Verdict::Good; 2]
+        };
+        Outcome::ALL.iter().map(|outcome| outcome.row()).filter(is_plain).fold(0, |rows, row| rows | 1 << row.0)
+    }
+
     #[inline]
     pub(crate) const fn verdict_of(&self, row: Row, late: bool) -> Verdict {
         const ABANDONED: u8 = Outcome::Abandoned.row().0;

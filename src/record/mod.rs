@@ -47,6 +47,8 @@ pub(crate) struct Recorder {
     thresholds: Box<[u64]>,
     /// A success over this is slow.
     slow_over: u64,
+    /// The first threshold, or the last number there is: a call within it exceeds none, and is not slow.
+    within: u64,
     /// One a thread slot: only the thread that holds the slot writes there.
     own: Box<[CachePadded<Shard>]>,
     /// For threads without a slot.
@@ -104,6 +106,7 @@ impl Recorder {
         let classes = sorted.len() + 1;
         let cells = 2 * Outcome::COUNT * classes;
         Self {
+            within: sorted.first().copied().unwrap_or(u64::MAX),
             thresholds: sorted.into(),
             slow_over: slow.map_or(u64::MAX, nanos),
             own: (0..owned).map(|_| CachePadded::new(Shard::new(cells))).collect(),
@@ -135,6 +138,17 @@ impl Recorder {
         row
     }
 
+    /// Calls that take no longer may be counted out by [`finish_within`](Self::finish_within).
+    pub(crate) fn within(&self) -> u64 {
+        self.within
+    }
+
+    /// [`finish`](Self::finish) for a call that took so little that there is nothing to sort.
+    #[inline(always)] // see `GuardCore::admit`
+    pub(crate) fn finish_within(&self, slot: usize, epoch: u8, row: Row, latency: u64) {
+        self.finish_at(slot, epoch, row.0 as usize * self.classes(), 0, latency);
+    }
+
     /// Counts a call out that is not the breaker's concern: it was admitted in an earlier life of it, or it has seen it.
     #[cold]
     pub(crate) fn finish_unseen(&self, slot: usize, epoch: u8, row: Row, latency: u64) {
@@ -144,7 +158,7 @@ impl Recorder {
         self.finish_at(slot, epoch, cell, class, latency);
     }
 
-    #[inline]
+    #[inline(always)] // see `GuardCore::admit`
     fn finish_at(&self, slot: usize, epoch: u8, cell: usize, class: usize, latency: u64) {
         // Started on one thread and finished on another: each shard alone may wrap below zero, the sum does not.
         let epoch = usize::from(epoch) % EPOCHS;
@@ -212,7 +226,6 @@ impl Recorder {
     #[inline]
     fn sort(&self, row: Row, latency: u64) -> (Row, usize) {
         let mut class = 0;
-        // Most calls are within the first: this ends after one comparison, where a sum over all would be unrolled.
         for threshold in &self.thresholds {
             if latency <= *threshold {
                 break;

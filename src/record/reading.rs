@@ -33,7 +33,8 @@ impl Recorder {
     /// Those in which anything can have been counted.
     fn shards(&self) -> impl Iterator<Item = &Shard> {
         let own = self.own.iter().take(slots::claimed());
-        own.map(|shard| &**shard).chain(std::iter::once(&**self.shared))
+        let shared = (self.own.len() < slots::owned() || slots::shared()).then_some(&**self.shared);
+        own.map(|shard| &**shard).chain(shared)
     }
 
     /// A word of the head.

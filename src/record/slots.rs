@@ -5,7 +5,7 @@
 //! threads that are being torn down, share the last shard with read-modify-writes. No count is lost either way.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A thread that has not asked yet.
@@ -29,6 +29,14 @@ pub(super) fn claimed() -> usize {
     if cfg!(plimsoll_loom) { usize::MAX } else { CLAIMED.load(Ordering::Relaxed) }
 }
 
+/// Whether any thread ever counted without a slot of its own.
+pub(super) fn shared() -> bool {
+    SHARED.load(Ordering::Relaxed)
+}
+
+/// As [`CLAIMED`].
+static SHARED: AtomicBool = AtomicBool::new(false);
+
 /// Relaxed: whoever is told of a count is told of what its thread stored before; to whom nobody told anything, it is as if
 /// the thread had begun a moment later.
 static CLAIMED: AtomicUsize = AtomicUsize::new(0);
@@ -38,6 +46,13 @@ static CLAIMED: AtomicUsize = AtomicUsize::new(0);
 pub(crate) fn current() -> usize {
     let slot = SLOT.get();
     if slot == UNASKED { claim() } else { slot }
+}
+
+/// The same, if the thread has asked before.
+#[inline]
+pub(crate) fn known() -> Option<usize> {
+    let slot = SLOT.get();
+    (slot != UNASKED).then_some(slot)
 }
 
 struct Pool {
@@ -64,8 +79,9 @@ fn claim() -> usize {
     } else {
         None
     };
-    if let Some(slot) = slot {
-        CLAIMED.fetch_max(slot + 1, Ordering::Relaxed);
+    match slot {
+        Some(slot) => _ = CLAIMED.fetch_max(slot + 1, Ordering::Relaxed),
+        None => SHARED.store(true, Ordering::Relaxed),
     }
     let slot = slot.unwrap_or(pool.owned);
     SLOT.set(slot);
@@ -78,8 +94,8 @@ struct Lease;
 impl Drop for Lease {
     fn drop(&mut self) {
         let pool = pool();
-        // Destructors that run after this one count in the shared shard.
-        let slot = SLOT.replace(pool.owned);
+        // Destructors that run after this one ask again, get none, and count in the shared shard.
+        let slot = SLOT.replace(UNASKED);
         if slot < pool.owned {
             pool.free.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
         }

@@ -38,15 +38,13 @@ pub(crate) struct Limiter {
     slow: u64,
     cold_until: Option<(Timestamp, Duration)>,
     pub(super) hot: CachePadded<Hot>,
-    pub(super) in_flight: CachePadded<AtomicU32>,
+    pub(super) busiest: CachePadded<Busiest>,
     /// Those in line. Written under the queue's lock.
     pub(super) waiting: AtomicU32,
     queue: Mutex<Queue>,
-    learned: Mutex<Estimator>,
+    learned: CachePadded<Mutex<Estimator>>,
     /// How long a call takes once it is let in, in nanoseconds.
-    expected: AtomicU64,
-    /// Let in without waiting, since the queue was last told.
-    passed: AtomicU32,
+    expected: CachePadded<AtomicU64>,
     /// Whether somebody found no room since the last call ended.
     wanted: AtomicU32,
     /// When a call was last slow, or found no room (nanoseconds).
@@ -66,6 +64,14 @@ pub(super) struct Hot {
     pub(super) limit: AtomicU32,
 }
 
+/// Written by every call while the limiter is engaged: on one line, which two cores then hand over once for both.
+#[derive(Debug)]
+pub(super) struct Busiest {
+    pub(super) in_flight: AtomicU32,
+    /// Let in without waiting, since the queue was last told.
+    passed: AtomicU32,
+}
+
 impl Limiter {
     pub(crate) fn new(shed: &Shed, threshold: Option<Duration>, now: Timestamp) -> Self {
         let target = shed.target.or(threshold).unwrap_or(Duration::MAX);
@@ -79,12 +85,11 @@ impl Limiter {
             slow: nanos(target / 4),
             cold_until: cold.then(|| (now.after(shed.warm_up), shed.warm_up)),
             hot: CachePadded::new(Hot { asks: AtomicU32::new(0), limit: AtomicU32::new(u32::MAX) }),
-            in_flight: CachePadded::new(AtomicU32::new(0)),
+            busiest: CachePadded::new(Busiest { in_flight: AtomicU32::new(0), passed: AtomicU32::new(0) }),
             waiting: AtomicU32::new(0),
             queue: Mutex::new(Queue::new(shed.queue, nanos(target))),
-            learned: Mutex::new(learned),
-            expected: AtomicU64::new(0),
-            passed: AtomicU32::new(0),
+            learned: CachePadded::new(Mutex::new(learned)),
+            expected: CachePadded::new(AtomicU64::new(0)),
             wanted: AtomicU32::new(0),
             busy: AtomicU64::new(now.as_nanos()),
             shares: Default::default(),
@@ -96,12 +101,6 @@ impl Limiter {
             limiter.hot.asks.store(LIMITS, Ordering::Release);
         }
         limiter
-    }
-
-    /// Whether a call has to ask.
-    #[inline]
-    pub(crate) fn has_to_be_asked(&self) -> bool {
-        self.hot.asks.load(Ordering::Relaxed) != 0
     }
 
     pub(super) fn is_engaged(&self) -> bool {
@@ -123,6 +122,11 @@ impl Limiter {
         (level > 0).then(|| Priority::custom(level))
     }
 
+    /// Calls that took longer engage it, in nanoseconds.
+    pub(crate) fn slow(&self) -> u64 {
+        self.slow
+    }
+
     /// Whether a call that took so long engages it.
     #[inline]
     pub(crate) fn is_slow(&self, latency: u64) -> bool {
@@ -140,16 +144,31 @@ impl Limiter {
         if !self.is_engaged() {
             return Ok(0);
         }
-        if self.waiting.load(Ordering::Relaxed) == 0
-            && let Some(level) = self.take_place()
-        {
-            // Relaxed: it only counts.
-            self.passed.fetch_add(1, Ordering::Relaxed);
+        if let Some(level) = self.enter_if_room() {
             return Ok(level);
         }
         self.busy.store(now.as_nanos(), Ordering::Relaxed);
         self.wanted.store(1, Ordering::Relaxed);
         Err(if self.thins(context.importance()) { Reason::Pressure } else { Reason::Limit })
+    }
+
+    /// The same for a call that brings nothing along and finds room at once; of others nothing is counted.
+    #[inline]
+    pub(crate) fn enter_at_once(&self) -> Option<u8> {
+        // Acquire: with it the limit is seen that was learned, or begun with.
+        match self.hot.asks.load(Ordering::Acquire) {
+            0 => Some(0),
+            LIMITS => self.enter_if_room(),
+            _ => None, // something is shed by hand
+        }
+    }
+
+    #[inline]
+    fn enter_if_room(&self) -> Option<u8> {
+        let level = (self.waiting.load(Ordering::Relaxed) == 0).then(|| self.take_place())??;
+        // Relaxed: it only counts.
+        self.busiest.passed.fetch_add(1, Ordering::Relaxed);
+        Some(level)
     }
 
     /// Whether whoever finds no room may wait.
@@ -161,7 +180,8 @@ impl Limiter {
     fn take_place(&self) -> Option<u8> {
         let limit = self.hot.limit.load(Ordering::Relaxed);
         // SeqCst, with `leave` and `wait`: who comes sees the place that was given back, or who gives it back sees who came.
-        let taken = self.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < limit).then(|| n + 1));
+        let taken =
+            self.busiest.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < limit).then(|| n + 1));
         taken.ok().map(|before| level_of(before.saturating_add(1)) as u8 + 1)
     }
 
@@ -184,7 +204,7 @@ impl Limiter {
         let until = context.due().map_or(until, |due| until.min(due));
         let mut late = Vec::new();
         let mut queue = self.queue.lock();
-        queue.passed(self.passed.swap(0, Ordering::Relaxed));
+        queue.passed(self.busiest.passed.swap(0, Ordering::Relaxed));
         queue.expire(now, &mut late);
         let queued = queue.push(context.importance(), context.whose(), now, until);
         self.waiting.store(queue.len() as u32, Ordering::SeqCst);
@@ -251,7 +271,9 @@ impl Limiter {
         let wanted = self.wanted.load(Ordering::Relaxed) != 0 || self.waiting.load(Ordering::Relaxed) != 0;
         // Whoever comes while another learns is not learned from: a sample less, and nobody waits.
         if let Some(mut learned) = self.learned.try_lock() {
-            self.wanted.store(0, Ordering::Relaxed);
+            if wanted {
+                self.wanted.store(0, Ordering::Relaxed);
+            }
             let chosen = learned.observe(usize::from(level) - 1, latency, good, wanted);
             self.expected.store(learned.expected(), Ordering::Relaxed);
             if chosen {
@@ -264,7 +286,7 @@ impl Limiter {
     /// A call that was let in is not made after all, or is over.
     pub(crate) fn give_back(&self, level: u8, now: Timestamp) {
         if level != 0 {
-            self.in_flight.fetch_sub(1, Ordering::SeqCst);
+            self.busiest.in_flight.fetch_sub(1, Ordering::SeqCst);
             self.hand_over(now);
         }
     }
@@ -276,13 +298,13 @@ impl Limiter {
         }
         let mut wake = Vec::new();
         let mut queue = self.queue.lock();
-        queue.passed(self.passed.swap(0, Ordering::Relaxed));
+        queue.passed(self.busiest.passed.swap(0, Ordering::Relaxed));
         queue.expire(now, &mut wake);
         while queue.len() > 0
             && let Some(level) = self.take_place()
         {
             if !queue.pop(now, level, &mut wake) {
-                self.in_flight.fetch_sub(1, Ordering::SeqCst);
+                self.busiest.in_flight.fetch_sub(1, Ordering::SeqCst);
             }
         }
         self.waiting.store(queue.len() as u32, Ordering::SeqCst);

@@ -147,6 +147,17 @@ impl View<'_> {
         Reading { window, tally, coverage }
     }
 
+    /// The same of every column, one after the other: the place in memory that a window begins at is looked for once.
+    pub(crate) fn read_all(&mut self, window: Window, mut each: impl FnMut(Reading)) {
+        let Inner { ring, scratch, .. } = &mut *self.inner;
+        let all = 0..scratch.counters.len();
+        let coverage = ring.at(all, window.length(), self.now, &scratch.counters, &mut scratch.base);
+        for (now, then) in scratch.counters.chunks_exact(2).zip(scratch.base.chunks_exact(2)) {
+            let [good, bad] = [0, 1].map(|index| now[index].saturating_sub(then[index]));
+            each(Reading { window, tally: Tally { good, bad, excluded: 0 }, coverage });
+        }
+    }
+
     /// All events of a column so far, excluded ones too.
     pub(crate) fn total(&self, column: usize) -> Tally {
         self.inner.scratch.tallies.get(column).copied().unwrap_or_default()

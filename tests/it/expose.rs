@@ -143,6 +143,22 @@ fn buckets_are_exact_at_the_thresholds() {
     assert!((sum - 2.0 * 70.449_050_734).abs() < 1e-6, "{sum}");
 }
 
+/// It is kept in steps of 64 ns: in single nanoseconds it would wrap at 584 years, which ten thousand calls that are always
+/// under way take in three weeks.
+#[test]
+fn the_sum_goes_on_where_nanoseconds_would_wrap() {
+    let (plimsoll, slo) = declared(&ManualClock::new());
+    let sum = || {
+        let read = Exposition::read(&plimsoll.render_own());
+        read.value("plimsoll_request_duration_seconds_sum", &[("slo", "checkout")])
+    };
+    slo.record(Outcome::Success, Duration::from_nanos(2 * 64 + 63));
+    assert_eq!(sum(), 128e-9, "in whole steps");
+    let century = Duration::from_secs(100 * 365 * 86_400);
+    (0..10).for_each(|_| slo.record(Outcome::Success, century));
+    assert_eq!(sum(), 10.0 * century.as_secs_f64());
+}
+
 /// Only where answers are streamed is there a first byte to speak of.
 #[cfg(feature = "http")]
 #[tokio::test]

@@ -75,6 +75,33 @@ fn the_page_says_first_what_is_wrong() {
     assert!(rows.len() >= 6 && rows.iter().all(|row| ends(row) == ends(rows[0])), "{page}");
 }
 
+#[test]
+fn of_many_those_that_are_well_have_a_line_each() {
+    let clock = ManualClock::new();
+    let (plimsoll, guard) = shop(&clock);
+    let well: Vec<Guard> = (0..21)
+        .map(|n| {
+            let slo = plimsoll.declare(Slo::new(format!("well {n}")).success(99.0)).unwrap();
+            slo.guard().breaker(Breaker::default()).build().unwrap()
+        })
+        .collect();
+    (0..1_000).for_each(|n| {
+        well[0].admit().unwrap().finish(if n < 2 { plimsoll::Outcome::FAILURE } else { plimsoll::Outcome::Success })
+    });
+    outage(&clock, &guard);
+    a_second_passes(&clock, &plimsoll);
+    let page = ops::status(&plimsoll);
+    says(&page, "!! breaker payments is OPEN");
+    says(&page, "SLO payments, service shop, owner team-pay");
+    says(&page, "budget left [--------------------]");
+    says(&page, "Guard payments (counts towards SLO payments): OPEN");
+    says(&page, "SLO well 0: well, 80.0 % of the budget left, spent 0.20 x as fast as allowed\n");
+    says(&page, "SLO well 20: well, 100.0 % of the budget left\n");
+    says(&page, "Guard well 20: closed, 0 calls under way\n");
+    assert_eq!(page.matches("\nSLO ").count(), 22, "{page}");
+    assert_eq!(page.matches("  latency: ").count() + page.matches("success: ").count(), 2, "{page}");
+}
+
 #[cfg(feature = "axum")]
 pub(crate) mod routes {
     use super::*;

@@ -184,7 +184,8 @@ fn the_hot_path_takes_no_lock_and_boxes_nothing() {
     // What a call does when a tick is due may try for a lock, and goes on without it.
     let on_the_way = [
         ("src/breaker/gate.rs", &["pub(crate) fn tick", "fn judge", "pub(crate) fn refuses"][..]),
-        ("src/guard/core.rs", &["pub(crate) fn admit(", "pub(super) fn finish(", "pub(crate) fn tick", "fn ask_at("]),
+        ("src/guard/core.rs", &["fn admit(", "fn finish(", "fn finish_at(", "fn finish_slowly(", "fn tick"]),
+        ("src/guard/refusal.rs", &["fn ask_or_reject(", "fn ask_or_reject_slowly(", "fn ask_at("]),
         ("src/guard/meter.rs", &["pub(crate) fn tick"]),
         ("src/window/history.rs", &["pub(crate) fn try_roll"]),
     ];
@@ -200,7 +201,7 @@ fn the_hot_path_takes_no_lock_and_boxes_nothing() {
         assert!(!text.contains(".lock()"), "{}:{line} locks: {text}", record.display());
     }
     // In the gate only what is marked cold, or is no part of a call, may lock.
-    let finish = gate.split("pub(crate) fn finish").nth(1).unwrap();
+    let finish = gate.split("pub(crate) fn finish_within").nth(1).unwrap();
     let finish = finish.split("\n    }\n").next().unwrap();
     let pass = gate.split("pub(crate) fn pass").nth(1).unwrap();
     let pass = pass.split("\n    }\n").next().unwrap();

@@ -4,7 +4,7 @@ use crate::common::{call, slo};
 use crate::row::Row;
 use axum::body::Body;
 use http::{Request, Response};
-use plimsoll::{Breaker, Outcome, Plimsoll};
+use plimsoll::{Breaker, Outcome, Plimsoll, Shed};
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::hint::black_box;
@@ -51,7 +51,8 @@ where
 }
 
 pub fn rows() -> Vec<Row> {
-    let layer = slo(&Plimsoll::new(), "http").guard().breaker(Breaker::default()).http().expect("a guard that works");
+    let guard = slo(&Plimsoll::new(), "http").guard().breaker(Breaker::default()).shed(Shed::adaptive());
+    let layer = guard.http().expect("a guard that works");
     let guard = layer.guard();
     vec![
         row("none", Hello),

@@ -27,6 +27,12 @@ pub fn rows() -> Vec<Row> {
     let row = Row::new(GROUP, FULL, move |_| move || admit(black_box(&guard)).success());
     rows.push(row.mark(Mark::Reads(0.8)).counts(move || counted(&guard, Outcome::Success)));
 
+    let guard = common::full_engaged().guard();
+    let row = Row::new(GROUP, "full guard, its limiter engaged, success", move |_| {
+        move || admit(black_box(&guard)).success()
+    });
+    rows.push(row.mark(Mark::Reads(0.8)).counts(move || counted(&guard, Outcome::Success)));
+
     let guard = common::full(untripped(Duration::from_secs(10))).guard();
     let row = Row::new(GROUP, "full guard, every call fails", move |_| move || admit(black_box(&guard)).failure());
     rows.push(row.mark(Mark::Times(2.0, FULL)).counts(move || counted(&guard, Outcome::FAILURE)));
