@@ -25,6 +25,7 @@ mod alarm;
 #[allow(dead_code)]
 mod kit;
 pub mod openslo;
+mod prometheus;
 #[allow(dead_code)]
 mod subject;
 mod sync;
@@ -35,6 +36,5 @@ mod yaml;
 
 pub use kit::{Artifact, Kit};
 
-#[allow(unused_imports)]
 use alarm::Alarm;
 use subject::Subject;
