@@ -26,6 +26,7 @@ mod grafana;
 #[allow(dead_code)]
 mod kit;
 pub mod openslo;
+mod prometheus;
 #[allow(dead_code)]
 mod subject;
 mod sync;
@@ -36,6 +37,5 @@ mod yaml;
 
 pub use kit::{Artifact, Kit};
 
-#[allow(unused_imports)]
 use alarm::Alarm;
 use subject::Subject;
