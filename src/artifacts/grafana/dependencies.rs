@@ -12,8 +12,9 @@ use serde_json::json;
 
 pub(super) fn dashboard(subjects: &[Subject<'_>]) -> Dashboard {
     let of = Of::any(subjects.iter().map(|subject| subject.slo.name()));
-    let mut panels =
-        vec![Panel::row("Guards: which of them costs the budget"), refused(&of), cost(subjects), failed(&of)];
+    let mut panels = vec![Panel::row("Guards: which of them costs the budget"), refused(&of)];
+    panels.extend(cost(subjects));
+    panels.push(failed(&of));
     for chain in chains(subjects) {
         panels.extend(chain.panels());
     }
@@ -36,8 +37,8 @@ fn with_slo(expr: &str, of: &Of) -> String {
 fn refused(of: &Of) -> Panel {
     let increase = format!("increase({}[$__range])", guard(names::REJECTIONS, &[]));
     let by = [label::SLO, label::GUARD, label::REASON].join(", ");
-    let description = "Calls refused in the time shown on top, most first. By a breaker (open, probing, ramping): what is behind the \
-                       guard fails. By a limiter: more is asked than can be done.";
+    let description = "Calls refused in the time shown on top, most first. By a breaker (open, probing, ramping): \
+                       what is behind the guard fails. By a limiter: more is asked than can be done.";
     Panel::table("Calls refused", description)
         .size(8, 9)
         .now(format!("sum by ({by}) ({}) > 0", with_slo(&increase, of)), "")
@@ -57,12 +58,15 @@ fn strictest(slo: &Slo) -> Option<&Objective> {
     failing.min_by_key(|objective| objective.target().budget_parts())
 }
 
-fn cost(subjects: &[Subject<'_>]) -> Panel {
-    let description = "What each guard's refusals alone make of the burn rate of the SLO that they count for, by its strictest objective: 1 \
-                       spends the budget exactly over the period. Where a fallback answers instead, the budget is spared; the panel \
-                       beside this one says what was bad. Fix what is behind the guard on top.";
+/// None where no objective minds a failure.
+fn cost(subjects: &[Subject<'_>]) -> Option<Panel> {
+    let description = "What each guard's refusals alone make of the burn rate of the SLO that they count for, by \
+                       its strictest objective: 1 spends the budget exactly over the period. Where a fallback \
+                       answers instead, the budget is spared; the panel beside this one says what was bad. Fix what \
+                       is behind the guard on top.";
     let mut panel = Panel::graph("Burn rate by refusals", description).size(8, 9).unit("none").min(0.0).stacked();
-    for (subject, objective) in subjects.iter().filter_map(|subject| Some((subject, strictest(subject.slo)?))) {
+    let minding: Vec<_> = subjects.iter().filter_map(|subject| Some((subject, strictest(subject.slo)?))).collect();
+    for (subject, objective) in &minding {
         let of = Of::slo(subject.slo.name());
         // What fallbacks were not asked is counted beside the refusal itself.
         let refused =
@@ -72,15 +76,16 @@ fn cost(subjects: &[Subject<'_>]) -> Panel {
         let expr = format!("{refused} / on (slo) group_left () {all} / {}", number(objective.target().budget()));
         panel = panel.query(expr, format!("{{{{slo}}}} by {{{{{}}}}}", label::GUARD));
     }
-    panel
+    (!minding.is_empty()).then_some(panel)
 }
 
 fn failed(of: &Of) -> Panel {
     let (slo, outcome) = (label::SLO, label::OUTCOME);
     let some = of.rate(names::OUTCOMES, &[is_not(outcome, &["success", "slow"])]);
     let all = of.rate(names::OUTCOMES, &[]);
-    let description = "The share of each SLO's calls that ended otherwise than well, by how. Transport failures and time-outs: the network, \
-                       or nobody there. Failures: the other side answers, and cannot. Rejected and shed: its own guards.";
+    let description = "The share of each SLO's calls that ended otherwise than well, by how. Transport failures and \
+                       time-outs: the network, or nobody there. Failures: the other side answers, and cannot. \
+                       Rejected and shed: its own guards.";
     Panel::graph("Calls that did not succeed", description)
         .size(8, 9)
         .query(
@@ -97,11 +102,13 @@ fn failed(of: &Of) -> Panel {
 #[derive(Debug)]
 struct Chain<'a> {
     root: &'a Slo,
-    /// By name, from the root down; with what each of them calls in turn. Of what is declared elsewhere that is not known.
+    /// By name, from the root down, with what each of them calls in turn; what is declared elsewhere is taken to call
+    /// nothing.
     links: Vec<(&'a str, Vec<&'a str>)>,
 }
 
-/// A chain for each SLO that depends on others and that no other depends on; if all go round in a circle, from the first of it.
+/// A chain for each SLO that depends on others and that no other depends on; where they go round in a circle, from the
+/// first of it.
 fn chains<'a>(subjects: &'a [Subject<'a>]) -> Vec<Chain<'a>> {
     let slos: Vec<&Slo> = subjects.iter().map(|subject| subject.slo).collect();
     let called =
@@ -153,8 +160,8 @@ impl<'a> Chain<'a> {
 
     fn latency(&self) -> Panel {
         let buckets = Of::any(self.names()).rate(&format!("{}_bucket", names::DURATION), &[]);
-        let description = "The latency that 99 % of calls stay within, of each service in the chain. The lowest service in the chain that rose \
-                           is the slow one; those above it wait for it.";
+        let description = "The latency that 99 % of calls stay within, of each service in the chain. The lowest \
+                           service in the chain that rose is the slow one; those above it wait for it.";
         Panel::graph("p99 of each", description)
             .size(6, 9)
             .query(format!("histogram_quantile(0.99, sum by (slo, le) ({buckets}))"), "{{slo}}")
@@ -166,9 +173,9 @@ impl<'a> Chain<'a> {
     fn own_time(&self) -> Panel {
         let spent = |name: &str| format!("sum({})", Of::slo(name).rate(&format!("{}_sum", names::DURATION), &[]));
         let calls = format!("sum({})", Of::slo(self.root.name()).rate(&format!("{}_count", names::DURATION), &[]));
-        let description = "The mean time of a call at the top, by where it goes: what each service takes for itself, without what it waits for. \
-                           The thickest band is what to make faster. It adds up if calls follow each other and come from the chain \
-                           alone.";
+        let description = "The mean time of a call at the top, by where it goes: what each service takes for \
+                           itself, without what it waits for. The thickest band is what to make faster. It adds up \
+                           if calls follow each other and come from the chain alone.";
         let panel = Panel::graph("Where the time of a call goes", description).size(6, 9).unit("s").min(0.0).stacked();
         self.links.iter().fold(panel, |panel, (name, calls_on)| {
             let own: Vec<String> = [*name].iter().chain(calls_on).map(|name| spent(name)).collect();
@@ -178,8 +185,9 @@ impl<'a> Chain<'a> {
 
     fn share(&self) -> Panel {
         let spent = |name: &str| format!("sum({})", Of::slo(name).rate(&format!("{}_sum", names::DURATION), &[]));
-        let description = "How much of the caller's time is spent in what it calls. Near 100 %, the caller only waits: it is not the one to \
-                           make faster. Over 100 %: it calls side by side, or others call as well.";
+        let description = "How much of the caller's time is spent in what it calls. Near 100 %, the caller only \
+                           waits: it is not the one to make faster. Over 100 %: it calls side by side, or others \
+                           call as well.";
         let panel = Panel::graph("Share of the caller's time", description).size(6, 9).unit("percentunit").min(0.0);
         let panel = panel.custom("axisSoftMax", json!(1.0)).custom("fillOpacity", json!(0));
         let edges = self.links.iter().flat_map(|(caller, calls)| calls.iter().map(move |callee| (caller, callee)));
@@ -195,8 +203,8 @@ impl<'a> Chain<'a> {
     fn burn(&self) -> Option<Panel> {
         let window = duration(recent(self.root)?);
         let expr = Of::any(self.names()).series(series::BURN_RATE, &[is(label::WINDOW, &window)]);
-        let description = "How fast each budget goes. If one at the bottom burns with those above it, the fault is there: the alerts above it \
-                           are muted for that reason.";
+        let description = "How fast each budget goes. If one at the bottom burns with those above it, the fault is \
+                           there: the alerts above it are muted for that reason.";
         let panel = Panel::graph(format!("Burn rate over {window}"), description)
             .size(6, 9)
             .query(format!("max by (slo) ({expr})"), "{{slo}}")

@@ -62,8 +62,8 @@ fn state(of: &Of) -> Panel {
 
 fn indicators(slo: &Slo) -> Panel {
     let description = format!(
-        "The share of good events over {}. Red: the promise is broken as of now. Yellow: within it, with less than a quarter of \
-         the budget left.",
+        "The share of good events over {}. Red: the promise is broken as of now. Yellow: within it, with less than \
+         a quarter of the budget left.",
         period(slo.period())
     );
     let mut panel = each(slo, Panel::stat("Indicator", description), |objective| {
@@ -188,7 +188,8 @@ pub(super) fn firing(panel: Panel) -> Panel {
         "guard": "Guard", "instance": "Instance", "service": "Service",
     });
     let colours = json!([{"type": "value", "options": {
-        "P0": {"color": "red", "index": 0}, "P1": {"color": "orange", "index": 1}, "P2": {"color": "yellow", "index": 2},
+        "P0": {"index": 0, "color": "red"}, "P1": {"index": 1, "color": "orange"},
+        "P2": {"index": 2, "color": "yellow"},
     }}]);
     panel
         .option("sortBy", json!([{"displayName": "Severity", "desc": false}]))
@@ -206,8 +207,8 @@ pub(super) fn firing(panel: Panel) -> Panel {
 }
 
 fn coverage(of: &Of) -> Panel {
-    let description = "How much of each window the process has seen, the least of all instances. Under 100 % after a restart: \
-                       burn rates in process, and the breakers that go by them, rest on less.";
+    let description = "How much of each window the process has seen, the least of all instances. Under 100 % after \
+                       a restart: burn rates in process, and the breakers that go by them, rest on less.";
     let expr = of.raw(names::COVERAGE, &[]);
     Panel::graph("Coverage of the windows", description)
         .size(12, 6)
@@ -218,8 +219,8 @@ fn coverage(of: &Of) -> Panel {
 }
 
 fn heatmap(of: &Of) -> Panel {
-    let description = "How many calls took how long. Two bands are two kinds of calls, or a cache that answers some; a band that \
-                       rises is a service that slows down. Refused calls are in the lowest bucket.";
+    let description = "How many calls took how long. Two bands are two kinds of calls, or a cache that answers \
+                       some; a band that rises is a service that slows down. Refused calls are in the lowest bucket.";
     let expr = of.raw(&format!("{}_bucket", names::DURATION), &[]);
     Panel::heatmap("Latency", description)
         .size(8, 9)
@@ -239,8 +240,9 @@ fn quantiles(slo: &Slo, of: &Of) -> Panel {
         ),
     };
     let description = format!(
-        "{said} Quantiles are read off the buckets, roughly; whether a call was within a threshold is counted, exactly. Where \
-         half of the calls are slow, look for what all of them need; where a few are, for a lock, a retry or one instance."
+        "{said} Quantiles are read off the buckets, roughly; whether a call was within a threshold is counted, \
+         exactly. Where half of the calls are slow, look for what all of them need; where a few are, for a lock, a \
+         retry or one instance."
     );
     let lines: Vec<_> = thresholds.iter().map(|threshold| (threshold.as_secs_f64(), "red")).collect();
     let mut panel = Panel::graph("Quantiles of latency", description).size(8, 9);
@@ -252,8 +254,9 @@ fn quantiles(slo: &Slo, of: &Of) -> Panel {
 }
 
 fn outcomes(of: &Of) -> Panel {
-    let description = "Calls a second by how they ended. Failures point to the service, transport failures and time-outs to what is \
-                       behind it, rejected and shed calls to its guards; degraded ones were answered by a fallback.";
+    let description = "Calls a second by how they ended. Failures point to the service, transport failures and \
+                       time-outs to what is behind it, rejected and shed calls to its guards; degraded ones were \
+                       answered by a fallback.";
     let by = label::OUTCOME;
     Panel::graph("Outcomes", description)
         .size(8, 9)

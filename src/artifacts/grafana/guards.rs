@@ -44,8 +44,9 @@ fn states(of: &Of) -> Panel {
             (number.to_string(), json!({"index": number, "text": words, "color": colour}))
         })
         .collect();
-    let description = "Each breaker over time. Open: it refuses, for calls would fail; look at what it guards. Open on one instance \
-                       only: look at that instance. Would be open: it only observes, and refuses nothing.";
+    let description = "Each breaker over time. Open: it refuses, for calls would fail; look at what it guards. Open \
+                       on one instance only: look at that instance. Would be open: it only observes, and refuses \
+                       nothing.";
     Panel::timeline("Breakers", description)
         .size(24, 8)
         .query(expr, format!("{{{{{}}}}} {{{{{INSTANCE}}}}}", label::GUARD))
@@ -58,9 +59,10 @@ fn per_second(of: &Of, name: &str, by: &str) -> String {
 }
 
 fn refusals(of: &Of) -> Panel {
-    let description = "Calls refused, by guard and reason. Open, probing, ramping: its breaker; fix or replace what it guards. Limit, \
-                       queue_full, queue_timeout, pressure, deadline: too much is asked; add instances, or shed a class of calls. \
-                       Fallback_limit counts fallbacks that were not asked, beside the refusal itself.";
+    let description = "Calls refused, by guard and reason. Open, probing, ramping: its breaker; fix or replace what \
+                       it guards. Limit, queue_full, queue_timeout, pressure, deadline: too much is asked; add \
+                       instances, or shed a class of calls. Fallback_limit counts fallbacks that were not asked, \
+                       beside the refusal itself.";
     Panel::graph("Refused, by reason", description)
         .size(8, 8)
         .query(per_second(of, names::REJECTIONS, label::REASON), "{{guard}}: {{reason}}")
@@ -70,8 +72,8 @@ fn refusals(of: &Of) -> Panel {
 }
 
 fn sheds(of: &Of) -> Panel {
-    let description = "Calls shed, by guard and priority: the lowest goes first. If critical ones go, what is left is not enough for \
-                       those that matter: add instances now.";
+    let description = "Calls shed, by guard and priority: the lowest goes first. If critical ones go, what is left \
+                       is not enough for those that matter: add instances now.";
     Panel::graph("Shed, by priority", description)
         .size(8, 8)
         .query(per_second(of, names::SHEDS, label::PRIORITY), "{{guard}}: {{priority}}")
@@ -85,9 +87,9 @@ fn level(of: &Of, how: &str, name: &str) -> String {
 }
 
 fn saturation(of: &Of) -> Panel {
-    let description = "Demand over room, the highest of all instances: calls under way, waiting and lately shed. Over 1, more is \
-                       wanted than there is room for; over 0.7 for minutes, add instances before it is. 0 while no limit is known. \
-                       The share of calls shed is beside it.";
+    let description = "Demand over room, the highest of all instances: calls under way, waiting and lately shed. \
+                       Over 1, more is wanted than there is room for; over 0.7 for minutes, add instances before it \
+                       is. 0 while no limit is known. The share of calls shed is beside it.";
     Panel::graph("Saturation", description)
         .size(8, 8)
         .query(level(of, "max", names::SATURATION), "{{guard}}: saturation")
@@ -100,8 +102,9 @@ fn saturation(of: &Of) -> Panel {
 
 fn in_flight(of: &Of) -> Panel {
     let limit = of.guards(&format!("({} < +Inf)", guard(names::CONCURRENCY_LIMIT, &[])));
-    let description = "Calls under way, and how many may be; a guard without a limiter has no limit, and one that learns it has none \
-                       before there is something to learn. Calls that pile up while their number a second stays the same take longer.";
+    let description = "Calls under way, and how many may be; a guard without a limiter has no limit, and one that \
+                       learns it has none before there is something to learn. Calls that pile up while their number \
+                       a second stays the same take longer.";
     Panel::graph("In flight, and the limit", description)
         .size(8, 8)
         .query(level(of, "sum", names::IN_FLIGHT), "{{guard}}: in flight")
@@ -124,8 +127,9 @@ fn waiting(of: &Of) -> Panel {
 fn keys(of: &Of) -> Panel {
     let by = format!("{}, {}", label::GUARD, label::STATE);
     let expr = format!("sum by ({by}) ({})", of.guards(&guard(names::KEYED_BREAKERS, &[])));
-    let description = "Of guards that keep a breaker for each tenant, route or endpoint: how many of those are in which state. A few \
-                       open ones are the tenants in trouble, and the status page names them; all of them are an outage.";
+    let description = "Of guards that keep a breaker for each tenant, route or endpoint: how many of those are in \
+                       which state. A few open ones are the tenants in trouble, and the status page names them; all \
+                       of them are an outage.";
     Panel::graph("Keys, by state of their breaker", description)
         .size(8, 8)
         .query(expr, "{{guard}}: {{state}}")

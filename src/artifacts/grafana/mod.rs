@@ -1,7 +1,7 @@
 //! Dashboards for Grafana: all SLOs at a glance, one SLO in detail, and what depends on what.
 //!
-//! They are in the classic model (schema version 39: Grafana 11, and what reads it), to be imported by hand as well as to be
-//! provisioned: the data source is a variable, uids follow from the SLOs' names, ids of databases there are none.
+//! They are in the classic model (schema version 39: Grafana 11, and what reads it), to be imported by hand as well as
+//! to be provisioned: the data source is a variable, uids follow from the SLOs' names, ids of databases there are none.
 //!
 //! | file | answers |
 //! |---|---|
@@ -9,8 +9,8 @@
 //! | `<slug>.json` | how bad is it, since when, what kind of failure, what do the guards do about it? |
 //! | `dependencies.json` | whose fault is it: which guard refuses, which service in the chain is slow? |
 //!
-//! What Prometheus' rules record is read where it exists, for it is summed over instances; what belongs to an instance or has no
-//! rule is read from what the processes export, of the jobs and instances that are chosen on top.
+//! What Prometheus' rules record is read where it exists, for it is summed over instances; what belongs to an instance,
+//! or has no rule, is read from what the processes export, of the jobs and instances that are chosen on top.
 
 mod dependencies;
 mod detail;

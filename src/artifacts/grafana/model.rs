@@ -1,4 +1,4 @@
-//! A dashboard in Grafana's classic model, schema version 39: what every panel has, and the few kinds of panel there are.
+//! A dashboard in Grafana's classic model, schema version 39: what every panel has, and the few kinds there are.
 
 use super::query::{INSTANCE, JOB};
 use crate::names::label;
@@ -267,7 +267,7 @@ impl Panel {
     }
 }
 
-/// A dashboard, from its panels in reading order: side by side while there is room, and a row of its own for each heading.
+/// A dashboard, from its panels in reading order: side by side while there is room, headings in a line of their own.
 #[derive(Debug)]
 pub(super) struct Dashboard {
     pub(super) uid: String,

@@ -42,8 +42,8 @@ pub(super) fn recent(slo: &Slo) -> Option<Duration> {
 fn sli(slo: &Slo, objective: &Objective, pairs: &[AlertWindow]) -> Panel {
     let (target, budget) = (objective.target(), objective.target().budget());
     let description = format!(
-        "The share of good events; the red line is the target, {target}. Under it, the budget goes faster than allowed. Look \
-         at the windows side by side: the short one falls first, and recovers first."
+        "The share of good events; the red line is the target, {target}. Under it, the budget goes faster than \
+         allowed. Look at the windows side by side: the short one falls first, and recovers first."
     );
     let mut panel = Panel::graph("Indicator against its target", description).size(8, 8);
     let fastest = pairs.iter().min_by_key(|pair| pair.long());
@@ -97,8 +97,8 @@ fn budget(slo: &Slo, objective: &Objective) -> Panel {
 
 fn volume(slo: &Slo, objective: &Objective) -> Panel {
     let expr = Of::slo(slo.name()).rate(names::EVENTS, &[is(label::OBJECTIVE, objective.name())]);
-    let description = "Events a second by verdict. Only good and bad ones count for the objective. If the sum falls to nothing, \
-                       it is the traffic that is missing: look upstream first.";
+    let description = "Events a second by verdict. Only good and bad ones count for the objective. If the sum falls \
+                       to nothing, it is the traffic that is missing: look upstream first.";
     Panel::graph("Events by verdict", description)
         .size(8, 8)
         .query(format!("sum by ({}) ({expr})", label::VERDICT), format!("{{{{{}}}}}", label::VERDICT))
@@ -121,9 +121,9 @@ fn burn(slo: &Slo, objective: &Objective, pair: &AlertWindow) -> Panel {
     };
     let spent = pair.factor() * pair.long().as_secs_f64() / slo.period().nominal().as_secs_f64() * 100.0;
     let description = format!(
-        "The {severity} alert fires while both windows burn over {factor}, having {least} events or more: then {spent} % of \
-         the budget is gone within {long}. If only the short window is over the line, wait; if only the long one is, the trouble \
-         is over and the alert has ended.",
+        "The {severity} alert fires while both windows burn over {factor}, having {least} events or more: then \
+         {spent} % of the budget is gone within {long}. If only the short window is over the line, wait; if only \
+         the long one is, the trouble is over and the alert has ended.",
         severity = pair.severity(),
         least = slo.least_events(),
         spent = rounded(spent),

@@ -66,8 +66,9 @@ fn table(subjects: &[Subject<'_>], of: &Of) -> Panel {
         lasts(&of.series(series::BUDGET_REMAINING, &[]), &burn_of(&of, window), period.as_secs_f64())
     });
     let longest = subjects.iter().map(|subject| subject.slo.period().nominal()).max().unwrap_or_default();
-    let description = "Click an SLO for its details. State is the gravest alert that fires for it; burn rate is how many times as fast \
-                       as allowed the budget goes, over the long window of its fastest alert. Begin with the reddest.";
+    let description = "Click an SLO for its details. State is the gravest alert that fires for it; burn rate is how \
+                       many times as fast as allowed the budget goes, over the long window of its fastest alert. \
+                       Begin with the reddest.";
     let rows = subjects.iter().map(|subject| subject.slo.objectives().len()).sum::<usize>().min(16);
     let mut panel = Panel::table("SLOs", description)
         .size(24, 4 + u32::try_from(rows).unwrap_or(16))
@@ -130,7 +131,8 @@ fn alerts(of: &Of) -> Panel {
 }
 
 fn budgets(of: &Of) -> Panel {
-    let description = "What is left of each error budget. A step down is an incident; a slope is something that nobody was paged for.";
+    let description = "What is left of each error budget. A step down is an incident; a slope is something that \
+                       nobody was paged for.";
     Panel::graph("Error budget left", description)
         .size(12, 8)
         .query(of.series(series::BUDGET_REMAINING, &[]), "{{slo}}: {{objective}}")
@@ -143,8 +145,8 @@ fn budgets(of: &Of) -> Panel {
 }
 
 fn burning(subjects: &[Subject<'_>]) -> Option<Panel> {
-    let description = "How many times as fast as allowed each budget goes, over the long window of its fastest alert. Several that rise \
-                       together share a cause: look at the dependencies.";
+    let description = "How many times as fast as allowed each budget goes, over the long window of its fastest \
+                       alert. Several that rise together share a cause: look at the dependencies.";
     let panel = Panel::graph("Burn rate", description)
         .size(12, 8)
         .unit("none")
@@ -161,8 +163,8 @@ fn burning(subjects: &[Subject<'_>]) -> Option<Panel> {
 }
 
 fn events(subjects: &[Subject<'_>]) -> Option<Panel> {
-    let description = "Good and bad events a second, of all instances. An SLO without events tells nothing: is it that nobody calls, or \
-                       that nobody gets through?";
+    let description = "Good and bad events a second, of all instances. An SLO without events tells nothing: is it \
+                       that nobody calls, or that nobody gets through?";
     let panel = Panel::graph("Events", description).size(12, 8).unit("cps").min(0.0).custom("fillOpacity", json!(0));
     let groups = alike(subjects, |subject| subject.windows().first().copied());
     let some = !groups.is_empty();

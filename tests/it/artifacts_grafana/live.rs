@@ -1,4 +1,5 @@
-//! Every expression of every dashboard, asked of a real Prometheus that has the data of real processes and runs the kit's rules.
+//! Every expression of every dashboard, asked of a real Prometheus that has the data of real processes and runs the
+//! kit's rules.
 
 use super::life::lived;
 use super::{dashboards, hostile, queries, sent};

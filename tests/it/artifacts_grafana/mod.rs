@@ -27,8 +27,7 @@ fn hostile() -> Kit {
         .service("${job}")
         .runbook("https://example/$job?a=${instance}")
         .depends_on("overview");
-    Kit::new([odd, Slo::new("overview").success(99.9), Slo::new("Dependencies").success(99.0).over_calendar_month()])
-        .unwrap()
+    Kit::new([odd, Slo::new("overview").success(99.9), Slo::new("Dependencies").success(99.0)]).unwrap()
 }
 
 /// Each dashboard of a kit: its path, and what is in it.
