@@ -1,6 +1,6 @@
 //! One SLO in detail: where it stands, each objective, latency, outcomes, and what its guards do.
 
-use super::model::{Dashboard, Panel, jobs_and_instances, link, shown};
+use super::model::{Dashboard, Panel, all, jobs_and_instances, link, shown};
 use super::objective::{self, period, recent};
 use super::query::{Of, recorded, windowed};
 use super::{annotations, guards, links, number};
@@ -27,7 +27,7 @@ pub(super) fn dashboard(kit: &Kit, subject: &Subject<'_>) -> Dashboard {
     let owner = slo.owner_name().map(|owner| format!(" Owner: {}.", markdown(owner))).unwrap_or_default();
     let runbook = kit.runbook_url(subject, Alarm::BudgetBurn).replace('$', "%24");
     let mut links = links("");
-    links.push(link("Runbook", &runbook, true));
+    links.extend([all(), link("Runbook", &runbook, true)]);
     Dashboard {
         uid: subject.dashboard_uid(),
         title: format!("SLO: {}", shown(slo.name())),
@@ -98,7 +98,8 @@ fn budgets(slo: &Slo) -> Panel {
 /// Red when it is spent, orange under the strictest step of the policy, yellow under the mildest.
 fn budget_steps(slo: &Slo) -> Vec<(Option<f64>, &'static str)> {
     let steps: Vec<f64> = slo.policy().steps().map(|(percent, _)| percent / 100.0).collect();
-    let (mildest, strictest) = (steps.first().copied().unwrap_or(0.5), steps.last().copied().unwrap_or(0.2));
+    // Without a policy there is an alert under 10 % all the same.
+    let (mildest, strictest) = (steps.first().copied().unwrap_or(0.1), steps.last().copied().unwrap_or(0.1));
     let mut colours = vec![(None, "red"), (Some(0.0), "orange"), (Some(strictest), "yellow"), (Some(mildest), "green")];
     if strictest >= mildest {
         colours.remove(2);
@@ -113,7 +114,7 @@ fn burning(slo: &Slo) -> Vec<Panel> {
     let rate = Panel::stat(
         "Burn rate",
         format!(
-            "How many times as fast as allowed the budget goes, over {words}: 1 spends it exactly over the period."
+            "How many times as fast as allowed the budget goes, over the window of {words}: 1 spends it exactly over the period."
         ),
     );
     let rate =
@@ -125,7 +126,9 @@ fn burning(slo: &Slo) -> Vec<Panel> {
     steps.dedup_by_key(|(value, _)| *value);
     let left = Panel::stat(
         "Budget spent in",
-        format!("When the budget is gone if it goes on as in the last {words}. Nothing, if it is gone already."),
+        format!(
+            "When the budget is gone if it goes on as over the window of {words}; \"spent\" if it is gone already."
+        ),
     );
     let seconds = slo.period().nominal().as_secs_f64();
     let left =
@@ -138,24 +141,22 @@ fn burning(slo: &Slo) -> Vec<Panel> {
     vec![rate.unit("none").decimals(2).min(0.0).steps(&steps), left.unit("s").min(0.0)]
 }
 
-/// Seconds until the budget is spent; no more than the period.
+/// Seconds until the budget is spent.
 fn exhaustion(slo: &Slo, objective: &Objective, window: &str) -> String {
+    let left = recorded(series::BUDGET_REMAINING, slo.name(), objective.name());
     let burn = windowed(series::BURN_RATE, slo.name(), objective.name(), window);
-    lasts(
-        &recorded(series::BUDGET_REMAINING, slo.name(), objective.name()),
-        &burn,
-        slo.period().nominal().as_secs_f64(),
-    )
+    let period = slo.period().nominal().as_secs_f64();
+    lasts(&left, &burn, period, period)
 }
 
-/// left × period ÷ burn rate, from 0 to the period.
-pub(super) fn lasts(left: &str, burn: &str, period: f64) -> String {
-    let period = number(period);
+/// left × period ÷ burn rate, from 0 to so much at `most`.
+pub(super) fn lasts(left: &str, burn: &str, period: f64, most: f64) -> String {
+    let (period, most) = (number(period), number(most));
     let burn = format!("max by (slo, objective) (clamp_min({burn}, 1e-9))");
-    format!("clamp_max(clamp_min(max by (slo, objective) ({left}), 0) * {period} / {burn}, {period})")
+    format!("clamp_max(clamp_min(max by (slo, objective) ({left}), 0) * {period} / {burn}, {most})")
 }
 
-/// What lasts for the whole period does not run out.
+/// What lasts for a whole period does not run out.
 pub(super) fn lasting(period: f64) -> Value {
     json!([
         {"type": "value", "options": {"0": {"index": 0, "text": "spent", "color": "red"}}},
@@ -182,10 +183,12 @@ pub(super) fn firing(panel: Panel) -> Panel {
     let order = [label::SEVERITY, "alertname", label::SLO, label::OBJECTIVE, label::WINDOW, label::GUARD, "instance"];
     let index: serde_json::Map<String, Value> =
         order.iter().zip(0..).map(|(name, at)| ((*name).to_owned(), json!(at))).collect();
-    let hidden = json!({"Time": true, "Value": true, "__name__": true, "alertstate": true, "job": true});
+    let hidden = json!({
+        "Time": true, "Value": true, "__name__": true, "alertstate": true, "job": true, "short_window": true,
+    });
     let names = json!({
         "severity": "Severity", "alertname": "Alert", "slo": "SLO", "objective": "Objective", "window": "Window",
-        "guard": "Guard", "instance": "Instance", "service": "Service",
+        "guard": "Guard", "instance": "Instance", "service": "Service", "threshold": "Under (%)",
     });
     let colours = json!([{"type": "value", "options": {
         "P0": {"index": 0, "color": "red"}, "P1": {"index": 1, "color": "orange"},

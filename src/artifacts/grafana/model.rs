@@ -356,6 +356,14 @@ pub(super) fn link(title: &str, url: &str, elsewhere: bool) -> Value {
     })
 }
 
+/// A menu of all dashboards of this kind.
+pub(super) fn all() -> Value {
+    json!({
+        "type": "dashboards", "title": "All SLOs", "url": "", "tooltip": "", "icon": "dashboard", "tags": [TAG],
+        "asDropdown": true, "includeVars": false, "keepTime": true, "targetBlank": false,
+    })
+}
+
 fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,

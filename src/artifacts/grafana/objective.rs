@@ -21,10 +21,14 @@ pub(super) fn panels(subject: &Subject<'_>, objective: &Objective, pairs: &[Aler
     panels
 }
 
-/// `latency: 99 % of events good, within 500 ms, over 30 days`.
+/// `latency: 99 % of events good within 500 ms, over 30 days`.
 pub(super) fn promise(slo: &Slo, objective: &Objective) -> String {
-    let within = objective.threshold().map(|threshold| format!(", within {}", in_words(threshold))).unwrap_or_default();
-    format!("{}: {} of events good{within}, over {}", objective.name(), objective.target(), period(slo.period()))
+    let within = objective.threshold().map(|threshold| format!(" within {}", in_words(threshold))).unwrap_or_default();
+    let what = match objective.slices() {
+        Some((slice, _)) => format!("slices of {}", in_words(slice)),
+        None => "events".to_owned(),
+    };
+    format!("{}: {} of {what} good{within}, over {}", objective.name(), objective.target(), period(slo.period()))
 }
 
 pub(super) fn period(period: Period) -> String {
@@ -42,7 +46,7 @@ pub(super) fn recent(slo: &Slo) -> Option<Duration> {
 fn sli(slo: &Slo, objective: &Objective, pairs: &[AlertWindow]) -> Panel {
     let (target, budget) = (objective.target(), objective.target().budget());
     let description = format!(
-        "The share of good events; the red line is the target, {target}. Under it, the budget goes faster than \
+        "The share of what was good; the red line is the target, {target}. Under it, the budget goes faster than \
          allowed. Look at the windows side by side: the short one falls first, and recovers first."
     );
     let mut panel = Panel::graph("Indicator against its target", description).size(8, 8);

@@ -60,12 +60,13 @@ fn table(subjects: &[Subject<'_>], of: &Of) -> Panel {
         })
         .collect();
     let sli = column(&format!("1 - {}", of.series(series::PERIOD_BAD_RATIO, &[])));
+    let longest = subjects.iter().map(|subject| subject.slo.period().nominal()).max().unwrap_or_default();
     let by_recent = || alike(subjects, |subject| recent(subject.slo));
     let burn = by_recent().into_iter().map(|(of, window, _)| burn_of(&of, window)).map(|burn| column(&burn));
     let lasts = by_recent().into_iter().map(|(of, window, period)| {
-        lasts(&of.series(series::BUDGET_REMAINING, &[]), &burn_of(&of, window), period.as_secs_f64())
+        let left = of.series(series::BUDGET_REMAINING, &[]);
+        lasts(&left, &burn_of(&of, window), period.as_secs_f64(), longest.as_secs_f64())
     });
-    let longest = subjects.iter().map(|subject| subject.slo.period().nominal()).max().unwrap_or_default();
     let description = "Click an SLO for its details. State is the gravest alert that fires for it; burn rate is how \
                        many times as fast as allowed the budget goes, over the long window of its fastest alert. \
                        Begin with the reddest.";
