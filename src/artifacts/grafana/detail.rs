@@ -50,7 +50,7 @@ pub(super) fn gravities() -> Value {
 }
 
 fn state(of: &Of) -> Panel {
-    let any = of.series(series::BUDGET_REMAINING, &[]);
+    let any = of.series(series::PERIOD_VALID, &[]);
     Panel::stat("State", "The gravest alert that fires. Begin with its runbook: it is linked above.")
         .size(4, 6)
         .now(format!("{} or on (slo) 0 * max by (slo) ({any})", of.gravest()), "state")
@@ -114,7 +114,8 @@ fn burning(slo: &Slo) -> Vec<Panel> {
     let rate = Panel::stat(
         "Burn rate",
         format!(
-            "How many times as fast as allowed the budget goes, over the window of {words}: 1 spends it exactly over the period."
+            "How many times as fast as allowed the budget goes, over the window of {words}: 1 spends it exactly over \
+             the period."
         ),
     );
     let rate =
