@@ -64,7 +64,8 @@ fn cost(subjects: &[Subject<'_>]) -> Option<Panel> {
                        its strictest objective: 1 spends the budget exactly over the period. Where a fallback \
                        answers instead, the budget is spared; the panel beside this one says what was bad. Fix what \
                        is behind the guard on top.";
-    let mut panel = Panel::graph("Burn rate by refusals", description).size(8, 9).unit("none").min(0.0).stacked();
+    let mut panel =
+        Panel::graph("Burn rate by refusals", description).size(8, 9).unit("none").min(0.0).stacked().quiet();
     let minding: Vec<_> = subjects.iter().filter_map(|subject| Some((subject, strictest(subject.slo)?))).collect();
     for (subject, objective) in &minding {
         let of = Of::slo(subject.slo.name());
@@ -194,7 +195,7 @@ impl<'a> Chain<'a> {
         edges.fold(panel, |panel, (caller, callee)| {
             panel.query(
                 format!("{} / {}", spent(callee), spent(caller)),
-                format!("{} in {}", shown(caller), shown(callee)),
+                format!("{} → {}", shown(caller), shown(callee)),
             )
         })
     }

@@ -268,6 +268,7 @@ fn outcomes(of: &Of) -> Panel {
         .unit("reqps")
         .min(0.0)
         .stacked()
+        .quiet()
         .colour("success", "green")
         .colour("failure", "red")
         .colour("rejected", "purple")

@@ -68,6 +68,7 @@ fn refusals(of: &Of) -> Panel {
         .query(per_second(of, names::REJECTIONS, label::REASON), "{{guard}}: {{reason}}")
         .unit("reqps")
         .min(0.0)
+        .quiet()
         .stacked()
 }
 
@@ -79,6 +80,7 @@ fn sheds(of: &Of) -> Panel {
         .query(per_second(of, names::SHEDS, label::PRIORITY), "{{guard}}: {{priority}}")
         .unit("reqps")
         .min(0.0)
+        .quiet()
         .stacked()
 }
 
@@ -96,6 +98,7 @@ fn saturation(of: &Of) -> Panel {
         .query(level(of, "max", names::SHED_RATIO), "{{guard}}: share shed")
         .unit("percentunit")
         .min(0.0)
+        .quiet()
         .custom("axisSoftMax", json!(1.0))
         .lines(&[(0.7, "yellow"), (1.0, "red")])
 }
@@ -111,6 +114,7 @@ fn in_flight(of: &Of) -> Panel {
         .query(format!("sum by ({}) ({limit})", label::GUARD), "{{guard}}: limit")
         .unit("none")
         .min(0.0)
+        .quiet()
         .custom("fillOpacity", json!(0))
 }
 
@@ -122,6 +126,7 @@ fn waiting(of: &Of) -> Panel {
         .query(level(of, "sum", names::QUEUED), "{{guard}}")
         .unit("none")
         .min(0.0)
+        .quiet()
 }
 
 fn keys(of: &Of) -> Panel {
@@ -135,5 +140,6 @@ fn keys(of: &Of) -> Panel {
         .query(expr, "{{guard}}: {{state}}")
         .unit("none")
         .min(0.0)
+        .quiet()
         .stacked()
 }
