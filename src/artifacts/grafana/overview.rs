@@ -44,8 +44,8 @@ fn column(expr: &str) -> String {
     format!("max by ({}, {}) ({expr})", label::SLO, label::OBJECTIVE)
 }
 
-/// What the rows are: each objective, with its target and its SLO's dashboard; and how many events it had. That is known
-/// from the beginning, where ratios have to wait for events.
+/// What the rows are: each objective, with its target and its SLO's dashboard; and how many events it had, which is
+/// known from the beginning, where ratios have to wait for events.
 fn rows(subjects: &[Subject<'_>]) -> String {
     let mut rows = Vec::new();
     for subject in subjects {
@@ -139,13 +139,14 @@ fn burn_of(of: &Of, window: Duration) -> String {
 }
 
 fn alerts(of: &Of) -> Panel {
-    let description = "Every alert of these SLOs that fires. Empty: none does.";
+    let description = "Every alert of these SLOs that fires; empty if none does. Take P0 first: its description \
+                       says what to do.";
     firing(Panel::table("Alerts that fire", description).now(of.firing(&[]), "")).size(12, 8)
 }
 
 fn budgets(of: &Of) -> Panel {
-    let description = "What is left of each error budget. A step down is an incident; a slope is something that \
-                       nobody was paged for.";
+    let description = "What is left of each error budget. A step down is an incident; a steady slope is a leak that \
+                       nobody was paged for: open a ticket.";
     Panel::graph("Error budget left", description)
         .size(12, 8)
         .query(of.series(series::BUDGET_REMAINING, &[]), "{{slo}}: {{objective}}")
@@ -176,8 +177,8 @@ fn burning(subjects: &[Subject<'_>]) -> Option<Panel> {
 }
 
 fn events(subjects: &[Subject<'_>]) -> Option<Panel> {
-    let description = "Good and bad events a second, of all instances. An SLO without events tells nothing: is it \
-                       that nobody calls, or that nobody gets through?";
+    let description = "Good and bad events a second, of all instances. No events: does nobody call, or does nobody \
+                       get through?";
     let panel = Panel::graph("Events", description).size(12, 8).unit("cps").min(0.0).custom("fillOpacity", json!(0));
     let groups = alike(subjects, |subject| subject.windows().first().copied());
     let some = !groups.is_empty();
