@@ -22,9 +22,11 @@
 // Every file of the kit takes what it needs of these.
 #[allow(dead_code)]
 mod alarm;
+mod grafana;
 #[allow(dead_code)]
 mod kit;
 pub mod openslo;
+mod prometheus;
 #[allow(dead_code)]
 mod subject;
 mod sync;
@@ -35,6 +37,5 @@ mod yaml;
 
 pub use kit::{Artifact, Kit};
 
-#[allow(unused_imports)]
 use alarm::Alarm;
 use subject::Subject;

@@ -7,6 +7,8 @@ mod alert;
 mod any_slo;
 #[cfg(feature = "artifacts")]
 mod artifacts;
+#[cfg(all(feature = "artifacts", feature = "axum"))]
+mod artifacts_grafana;
 #[cfg(feature = "http")]
 mod body;
 mod breaker_faults;
