@@ -22,6 +22,7 @@
 // Every file of the kit takes what it needs of these.
 #[allow(dead_code)]
 mod alarm;
+mod alertmanager;
 #[allow(dead_code)]
 mod kit;
 pub mod openslo;
@@ -35,6 +36,5 @@ mod yaml;
 
 pub use kit::{Artifact, Kit};
 
-#[allow(unused_imports)]
 use alarm::Alarm;
 use subject::Subject;

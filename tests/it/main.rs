@@ -7,6 +7,8 @@ mod alert;
 mod any_slo;
 #[cfg(feature = "artifacts")]
 mod artifacts;
+#[cfg(feature = "artifacts")]
+mod artifacts_alertmanager;
 #[cfg(feature = "http")]
 mod body;
 mod breaker_faults;
