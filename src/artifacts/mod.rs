@@ -26,6 +26,7 @@ mod alertmanager;
 #[allow(dead_code)]
 mod kit;
 pub mod openslo;
+mod prometheus;
 #[allow(dead_code)]
 mod subject;
 mod sync;
