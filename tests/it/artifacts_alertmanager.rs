@@ -6,6 +6,7 @@ use plimsoll::artifacts::Kit;
 use plimsoll::{AlertWindow, Severity, Slo};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -100,6 +101,41 @@ fn amtool_accepts_what_is_written_and_each_alert_goes_where_it_should() {
         assert!(good, "{said}");
         let tested = said.lines().filter(|line| line.starts_with("ok ")).count();
         assert!(tested >= least && said.contains(&format!("{tested} routes tested, 0 wrong")), "{said}");
+    }
+}
+
+#[test]
+fn every_alert_that_the_rules_raise_has_a_route() {
+    for (name, kit) in [("raised-a", storefront()), ("raised-b", messaging())] {
+        let folder = Folder::with(name, &kit);
+        let mut raised = BTreeSet::new();
+        for file in fs::read_dir(folder.path().join("prometheus/rules")).unwrap() {
+            let rules = fs::read_to_string(file.unwrap().path()).unwrap();
+            let rules: Value = serde_saphyr::from_str(&rules).unwrap();
+            let groups = rules["groups"].as_array().unwrap().iter();
+            for rule in groups.flat_map(|group| group["rules"].as_array().unwrap()) {
+                if let Some(alert) = rule["alert"].as_str() {
+                    let label = |label: &str| rule["labels"][label].as_str().unwrap().to_owned();
+                    raised.insert((alert.to_owned(), label("severity"), label("slo"), label("service")));
+                }
+            }
+        }
+        assert!(raised.len() >= 9 * kit.slos().len(), "{raised:?}");
+        for (alert, severity, slo, service) in &raised {
+            let labels = [("alertname", alert.as_str()), ("severity", severity), ("slo", slo), ("service", service)];
+            let way = match (alert.as_str(), severity.as_str()) {
+                ("PageUnacknowledged", _) => "second-line",
+                (_, "P0") => "pager-and-chat",
+                (_, "P1") => "chat-and-ticket",
+                _ => "chat",
+            };
+            let declared = kit.slos().iter().find(|declared| declared.name() == slo).unwrap();
+            assert_eq!(
+                receiver(folder.path(), &labels),
+                format!("{}-{way}", declared.owner_name().unwrap()),
+                "{labels:?}"
+            );
+        }
     }
 }
 

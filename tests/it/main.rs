@@ -9,6 +9,8 @@ mod any_slo;
 mod artifacts;
 #[cfg(feature = "artifacts")]
 mod artifacts_alertmanager;
+#[cfg(all(feature = "artifacts", feature = "axum"))]
+mod artifacts_messages;
 #[cfg(feature = "http")]
 mod body;
 mod breaker_faults;
