@@ -167,9 +167,8 @@ impl GuardCore {
         if self.is_due(ticks) {
             return None;
         }
-        if let Some(shedding) = self.shedding()
-            && (shedding.limiter.has_to_be_asked() || CallContext::is_present())
-        {
+        // A deadline may have passed.
+        if CallContext::is_present() || self.shedding().is_some_and(|shedding| shedding.limiter.has_to_be_asked()) {
             return None;
         }
         let ticket = match &self.gate {
@@ -191,6 +190,7 @@ impl GuardCore {
             return Err(refused);
         }
         let level = match self.shedding() {
+            None if context.due().is_some_and(|due| due <= now) => return Err(self.shed(Reason::Deadline)),
             None => 0,
             Some(shedding) => shedding.limiter.enter(context, now).map_err(|reason| self.shed(reason))?,
         };
@@ -369,7 +369,9 @@ impl GuardCore {
     pub(crate) fn memory_footprint(&self) -> usize {
         let first = self.first_bytes().map_or(0, Recorder::memory_footprint);
         let gate = self.gate.as_ref().map_or(0, Gate::memory_footprint);
-        size_of::<Self>() + self.recorder.memory_footprint() + self.places.memory_footprint() + first + gate
+        let limiter = self.shedding().map_or(0, Shedding::memory_footprint);
+        let (recorder, places) = (self.recorder.memory_footprint(), self.places.memory_footprint());
+        size_of::<Self>() + recorder + places + first + gate + limiter
     }
 
     /// Whether an outcome is good to the SLI, in time or late.

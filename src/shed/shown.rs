@@ -28,7 +28,7 @@ impl Limiter {
     /// What it stands at.
     pub(crate) fn shown(&self) -> LimiterShown {
         let engaged = self.is_engaged();
-        let limit = self.hot.limit.load(Ordering::Relaxed);
+        let limit = self.hot.limits[Priority::DEFAULT.band()].load(Ordering::Relaxed);
         LimiterShown {
             limit: (engaged && limit != u32::MAX).then_some(limit),
             waiting: self.waiting.load(Ordering::Relaxed),
