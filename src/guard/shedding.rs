@@ -88,7 +88,7 @@ impl Shedding {
         let (outer, limiter) = (self.outer.lock(), self.limiter.shown());
         let (calls, sheds) = outer.lately;
         let shed_ratio = if calls > 0.0 { (sheds / calls).min(1.0) } else { 0.0 };
-        let used = outer.load.1 / limiter.limit.or(outer.known).map_or(f64::INFINITY, f64::from);
+        let used = outer.load.1 / limiter.base.or(outer.known).map_or(f64::INFINITY, f64::from);
         // What was shed was wanted too.
         let saturation = used / (1.0 - shed_ratio).max(0.01);
         SheddingShown { limiter, utilisation: used.min(1.0), saturation, shed_ratio }
@@ -104,7 +104,7 @@ impl Shedding {
 
 impl Outer {
     fn look(&mut self, limiter: &LimiterShown, meter: &Meter, recorder: &Recorder, now: Timestamp) -> f64 {
-        self.known = limiter.limit.or(self.known);
+        self.known = limiter.base.or(self.known);
         recorder.cells_into(&mut self.cells);
         let calls = self.cells.iter().fold(0_u64, |sum, n| sum.wrapping_add(*n));
         let sheds = limiter.sheds.iter().sum();

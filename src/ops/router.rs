@@ -18,9 +18,10 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 /// * `/metrics`: everything for Prometheus, read at that moment;
 /// * `/slo`: the [`status`] page, for people;
 /// * `/livez`: 200 while the process answers at all;
-/// * `/readyz`: 200, with a line for each breaker that is not closed, and for each limiter that warms up. An open breaker does **not** make the process
-///   unready: what is broken is the service it calls, and a load balancer that took away every instance that noticed
-///   would turn a partial outage, answered by fallbacks, into a whole one.
+/// * `/readyz`: 200, with a line for each breaker that is not closed, and for each limiter that warms up. An open breaker
+///   does **not** make the process unready: what is broken is the service it calls, and a load balancer that took away
+///   every instance that noticed would turn a partial outage, answered by fallbacks, into a whole one. Nor does a
+///   warm-up: without traffic nothing gets warm, and after an outage all instances would go, and come back, at once.
 ///
 /// They tell how the service does, and change nothing; still, most will not want them on a public port.
 pub fn router<S: Clone + Send + Sync + 'static>(plimsoll: &Plimsoll) -> Router<S> {

@@ -163,8 +163,12 @@ impl Estimator {
     /// The best level known, or one near it that might be better and is little known.
     fn choose(&mut self) {
         self.dwelt = 0;
-        // While nothing succeeds there is nothing to learn: no number of failures is better than another.
         if self.levels.iter().all(|seen| seen.good < LEAST_GOOD * seen.calls.max(self.weight)) {
+            // Nothing succeeds. No number of failures is better than another; but if all are late, fewer may not be.
+            let sum = |of: fn(&Level) -> f64| self.levels.iter().map(of).sum::<f64>();
+            if sum(|seen| seen.latency) > self.target * sum(|seen| seen.calls) {
+                self.at = self.at.saturating_sub(1);
+            }
             return;
         }
         let spread = self.spread();
@@ -290,6 +294,24 @@ mod tests {
         // Everything times out: a limit as good as any other, and no reason to let more in.
         let all = limits(|_| 50 * MS, |_| false);
         assert!(all.iter().all(|limit| *limit <= 64), "{}", mean(&all));
+    }
+
+    #[test]
+    fn calls_that_are_all_late_bring_the_limit_down_and_calls_that_all_fail_at_once_do_not() {
+        let settles_at = |latency: fn(u64) -> u64, good: bool| {
+            let mut learned = Estimator::new(100 * MS, None);
+            learned.begin(100);
+            for _ in 0..1_000 {
+                let room = learned.limit();
+                (0..room).for_each(|_| _ = learned.observe(level_of(room), latency(room.into()), good, true));
+            }
+            learned.limit()
+        };
+        // Two workers: 200 calls at once take a second.
+        let limit = settles_at(|room| 5 * MS * room.max(2), true);
+        assert!((1..=5).contains(&limit), "{limit}");
+        let down = settles_at(|_| MS, false);
+        assert!((100..=256).contains(&down), "{down}: there is nothing to learn from an outage");
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub(crate) struct Limiter {
     pub(super) quick: AtomicU64,
     /// Whose deadline could not be met.
     unmet: AtomicU32,
+    /// What was learned: as many calls as are worked on at once.
+    pub(super) base: AtomicU32,
     /// Let in without waiting, since the queue was last told.
     pub(super) passed: AtomicU32,
     /// Whether somebody found no room since the last call ended.
@@ -89,11 +91,13 @@ impl Limiter {
             hot: CachePadded::new(Hot { asks: AtomicU32::new(0), limits: [u32::MAX; 3].map(AtomicU32::new) }),
             in_flight: CachePadded::new(AtomicU32::new(0)),
             waiting: AtomicU32::new(0),
-            queue: Mutex::new(Queue::new(shed.queue, nanos(target))),
+            // What is patient in a queue is measured by what was said of waiting, before what the SLO says of calls.
+            queue: Mutex::new(Queue::new(shed.queue, nanos(shed.target.or(shed.max_wait).unwrap_or(target)))),
             learned: Mutex::new(learned),
             expected: AtomicU64::new(0),
             quick: AtomicU64::new(0),
             unmet: AtomicU32::new(0),
+            base: AtomicU32::new(u32::MAX),
             passed: AtomicU32::new(0),
             wanted: AtomicU32::new(0),
             busy: AtomicU64::new(now.as_nanos()),
@@ -261,6 +265,7 @@ impl Limiter {
 
     fn publish(&self, learned: &Estimator, now: Timestamp) {
         let limit = learned.limit();
+        self.base.store(limit, Ordering::Relaxed);
         let room = self.room_inside(learned, limit);
         for (published, times) in self.hot.limits.iter().zip([1.5, 1.0, 0.5]) {
             let more = (room * times).min(f64::from(u32::MAX)) as u32;

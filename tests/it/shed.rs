@@ -5,6 +5,7 @@ use plimsoll::{
     Breaker, CallContext, Guard, GuardBuilder, ManualClock, Outcome, Permit, Plimsoll, Priority, Reason, Rejection,
     Shed, Slo, SloHandle, State,
 };
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// An SLO of which calls shall take 100 ms, on a manual clock.
@@ -117,7 +118,7 @@ fn a_fixed_limit_is_that_limit() {
         assert_eq!((guard.limit(), refused(guard, Reason::Limit)), (Some(limit), 2 * (1_000 - u64::from(limit))));
         shop.clock.advance(secs(3_600));
         assert_eq!(shop.round(guard, 1_000, ms(1)), limit as usize, "idle or not");
-        assert_eq!(counted(guard, Outcome::Shed), refused(guard, Reason::Limit));
+        assert_eq!(counted(guard, Outcome::Shed), 3 * (1_000 - u64::from(limit)));
     }
 }
 
@@ -188,11 +189,14 @@ fn refusals_feed_nothing_that_refuses() {
     assert!(shop.slo.burn_rate(plimsoll::Window::minutes(1)).unwrap().value > 90.0);
     assert_eq!((refused(guard, Reason::Limit), refused(guard, Reason::Pressure)), (9_900, 0));
     // Neither do they teach it a limit: with and without ten refused for each that is let in, it learns the same.
-    let learned = [1, 40].map(|times| {
+    let learned = [0, 400].map(|times| {
         let guard = shop.slo.guard().named(format!("{times} times")).shed(Shed::adaptive().queue(0)).build().unwrap();
-        for _ in 0..2_000 {
-            let room = guard.limit().map_or(8, |limit| limit as usize);
-            shop.round(guard, 1 + room * times, ms(30));
+        for _ in 0..500 {
+            // Two workers, and as many calls as there is room for, and more.
+            let inside: Vec<Permit> = std::iter::from_fn(|| guard.admit().ok()).take(64).collect();
+            (0..times).for_each(|_| _ = guard.admit());
+            shop.clock.advance(ms(15 * inside.len().max(2) as u64));
+            inside.into_iter().for_each(Permit::success);
         }
         guard.limit().unwrap()
     });
@@ -219,8 +223,8 @@ fn under_pressure_the_least_important_go_first_and_at_most_nine_in_ten_by_ratio(
         (0..1_000).for_each(|_| _ = guard.admit_in(of(priority)).unwrap_err());
         refused(guard, Reason::Pressure) - before
     };
-    assert_eq!(by_ratio(Priority::SHEDDABLE), 900);
-    assert_eq!(by_ratio(Priority::custom(50)), 900, "counted towards the next below");
+    assert!((898..=900).contains(&by_ratio(Priority::SHEDDABLE)));
+    assert!((898..=900).contains(&by_ratio(Priority::custom(50))), "counted towards the next below");
     let default = by_ratio(Priority::DEFAULT);
     assert!((1..=900).contains(&default), "{default}");
     assert_eq!(by_ratio(Priority::CRITICAL), 0);
@@ -249,22 +253,20 @@ fn the_pressure_ends_with_what_caused_it() {
 fn without_a_queue_the_less_important_leave_room_for_the_more_important() {
     let shop = shop();
     let guard = shop.guard(Shed::adaptive().queue(0));
-    // Two at once take 10 ms each, more take longer in proportion; now and then one is slow.
-    for n in 0..20_000_u32 {
-        let inside: Vec<Permit> = std::iter::from_fn(|| guard.admit().ok()).take(12).collect();
-        shop.clock.advance(if n % 100 == 0 {
-            ms(30)
-        } else {
-            Duration::from_micros(5_000 * inside.len().max(2) as u64)
-        });
-        inside.into_iter().for_each(Permit::success);
+    // Two workers that take 10 ms each, and always more calls than they can do.
+    let mut inside = VecDeque::new();
+    for _ in 0..20_000 {
+        inside.extend(std::iter::from_fn(|| guard.admit().ok()).take(30));
+        shop.clock.advance(ms(10));
+        inside.drain(..2).for_each(Permit::success);
     }
+    drop(inside);
     let room = |priority| std::iter::from_fn(|| guard.admit_in(of(priority)).ok()).collect::<Vec<_>>();
     let sheddable = room(Priority::SHEDDABLE);
     let default = room(Priority::DEFAULT);
     let critical = room(Priority::CRITICAL);
-    assert!(!sheddable.is_empty() && !default.is_empty() && !critical.is_empty(), "{}", guard.explain());
-    assert!(sheddable.len() + default.len() + critical.len() <= 16, "{}", guard.explain());
+    let rooms = [&sheddable, &default, &critical].map(Vec::len);
+    assert!(rooms.iter().all(|room| (1..=6).contains(room)), "{rooms:?} {}", guard.explain());
 }
 
 #[test]
@@ -287,11 +289,12 @@ fn what_cannot_work_is_refused_with_what_to_write() {
 fn its_memory_is_part_of_the_guards() {
     let shop = shop();
     let size = |queue| {
-        let builder = shop.slo.guard().named(format!("queue of {queue}")).shed(Shed::adaptive().queue(queue));
+        let builder = shop.slo.guard().named(format!("a line of {queue}")).shed(Shed::adaptive().queue(queue));
         builder.build().unwrap().memory_footprint()
     };
     let plain = shop.slo.guard().named("plain").build().unwrap().memory_footprint();
-    assert!(size(0) > plain);
-    let each = (size(10_000) - size(0)) / 10_000;
-    assert!((64..=128).contains(&each), "{each} bytes a place in line");
+    let none = size(0);
+    assert!(none > plain);
+    let each = (size(10_000) - none) / 10_000;
+    assert!((48..=128).contains(&each), "{each} bytes a place in line");
 }

@@ -275,9 +275,12 @@ mod retries {
     #[test]
     fn none_while_it_probes_or_ramps_and_none_for_nobody() {
         let rig = Rig::new();
-        let guard = rig.guard().build().unwrap();
+        let breaker = plimsoll::Breaker::default().jitter(0.0);
+        let guard = rig.slo.guard().breaker(breaker).build().unwrap();
         let budget = RetryBudget::new(guard);
-        trip(guard);
+        while let Ok(permit) = guard.admit() {
+            permit.failure();
+        }
         rig.advance(60.0);
         assert!(!budget.try_spend(), "{:?}", guard.state());
         (0..3).for_each(|_| guard.admit().unwrap().success());
