@@ -21,6 +21,8 @@ const CALM: Duration = Duration::from_secs(10);
 const MOST: f64 = 0.9;
 /// One of so many is let in whose deadline cannot be met as far as is known: else nobody would see that it can again.
 const TRIES: u32 = 10;
+/// Each so many turns of the limit are without the places that make up for a line.
+const LOOKS: u32 = 8;
 const WHOLE: u64 = 1 << 32;
 /// See [`Hot::asks`].
 const LIMITS: u32 = 1;
@@ -276,7 +278,9 @@ impl Limiter {
     /// How many more than the limit are let in if nobody can wait outside: as many as are answered in the time that one may
     /// wait in a queue under overload. Of these places the more important have more.
     fn room_inside(&self, learned: &Estimator, limit: u32) -> f64 {
-        if !self.adaptive || self.has_queue || learned.at_limit() == 0 {
+        // Now and then without: else nothing were learned of the limit itself when there are always more calls.
+        let looks = learned.turns().is_multiple_of(LOOKS);
+        if !self.adaptive || self.has_queue || learned.at_limit() == 0 || looks {
             return 0.0;
         }
         f64::from(limit) * SOONEST * self.target.as_nanos() as f64 / learned.at_limit() as f64

@@ -265,8 +265,10 @@ fn without_a_queue_the_less_important_leave_room_for_the_more_important() {
     let sheddable = room(Priority::SHEDDABLE);
     let default = room(Priority::DEFAULT);
     let critical = room(Priority::CRITICAL);
-    let rooms = [&sheddable, &default, &critical].map(Vec::len);
-    assert!(rooms.iter().all(|room| (1..=6).contains(room)), "{rooms:?} {}", guard.explain());
+    let [first, second, third] = [sheddable, default, critical].map(|inside| inside.len());
+    assert!(first > 0 && second > 0 && third > 0, "{}", guard.explain());
+    // Twenty are answered within the target, one after the other.
+    assert!(first + second + third <= 30, "{}", guard.explain());
 }
 
 #[test]
