@@ -4,8 +4,10 @@ use crate::breaker::{Breaker, Gate, Mode, State, Ticket};
 use crate::guard;
 use crate::outcome::{Outcome, Tally};
 use crate::record::{Lane, Recorder, SUM_UNIT};
+use crate::shed::{CallContext, Limiter, Shed, Waiting};
 use crate::time::Timestamp;
 use crate::window::{Column, History, Window};
+use std::task::Waker;
 use std::time::Duration;
 
 /// A recorder.
@@ -142,5 +144,44 @@ impl Fuse {
     /// How often it went to a state.
     pub fn times(&self, state: State) -> u64 {
         self.gate.transitions().iter().map(|to| to[state as usize]).sum()
+    }
+}
+
+/// A fixed limit, and the line before it. Time stands still.
+#[derive(Debug)]
+pub struct Line(Limiter, Timestamp);
+
+/// Somebody in line.
+#[derive(Debug)]
+pub struct Waits(Waiting);
+
+/// A place within the limit.
+#[derive(Debug)]
+pub struct Seat(u8);
+
+impl Line {
+    pub fn new(limit: u32, now: Timestamp) -> Self {
+        let shed = Shed::fixed(limit).queue(4).max_wait(Duration::from_secs(1));
+        Self(Limiter::new(&shed, None, now), now)
+    }
+
+    pub fn enter(&self) -> Option<Seat> {
+        self.0.enter(&CallContext::new(), self.1).ok().map(Seat)
+    }
+
+    pub fn wait(&self) -> Option<Waits> {
+        self.0.wait(&CallContext::new(), self.1).ok().map(Waits)
+    }
+
+    pub fn ask(&self, waits: &Waits, waker: &Waker) -> Option<Seat> {
+        self.0.ask(&waits.0, self.1, waker)?.ok().map(Seat)
+    }
+
+    pub fn give_up(&self, waits: Waits) {
+        self.0.give_up(&waits.0, self.1);
+    }
+
+    pub fn leave(&self, seat: Seat) {
+        self.0.leave(seat.0, 1, true, || 0, self.1);
     }
 }

@@ -82,6 +82,54 @@
 //! *degraded*: good for the SLI, and counted apart. For the SLO of a dependency say that they are not, if it shall stay
 //! honest while a cache answers: `.accounting(Accounting::sli().with(Outcome::Degraded, Verdict::Bad))`.
 //!
+//! # Shed
+//!
+//! A service that is asked for more than it can do answers nobody in time, unless it refuses some at once. A guard with
+//! [`Shed::adaptive`] does, and nothing is to be tuned: it learns from latencies how many calls the service works on at once,
+//! lets in no more, has the others wait as long as they can still be answered within the SLO's latency objective, and refuses
+//! the rest. Who is refused is *shed*, with the reason and when to come back. It engages when a call takes a quarter of the
+//! objective; until then a call costs one load more. [`Shed::fixed`] is for those who know their limit.
+//!
+//! ```
+//! use plimsoll::{CallContext, Plimsoll, Priority, Shed, Slo};
+//! use std::time::Duration;
+//!
+//! let plimsoll = Plimsoll::new();
+//! let shop = plimsoll.declare(Slo::new("shop").success(99.9).latency(99.0, Duration::from_millis(300)))?;
+//! let guard = shop.guard().shed(Shed::adaptive().warm_up(Duration::from_secs(30))).build()?;
+//! let context = CallContext::new()
+//!     .priority(Priority::CRITICAL) // refused last
+//!     .within(Duration::from_millis(200)) // of no use later
+//!     .tenant("acme"); // each tenant gets its share among calls of one priority
+//! guard.admit_in(context)?.success();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! * **Priorities.** [`Priority::CRITICAL`], [`DEFAULT`](Priority::DEFAULT), [`SHEDDABLE`](Priority::SHEDDABLE), or any of
+//!   256 levels. The lowest goes first; as the error budget burns, the lower are refused without waiting, at most nine in ten.
+//!   A layer takes them from the request by a closure (`.context(|request: &_| …)`). For HTTP `HttpContext` reads headers,
+//!   but believes only those that it is told to: a caller cannot promote itself.
+//! * **What a call brings along travels.** Guards asked within a guarded call see its [`CallContext`]: what a handler calls is
+//!   as important as what it is made for, and ends by the same deadline. What it spawns is told by
+//!   [`sync_scope`](CallContext::sync_scope).
+//! * **Deadlines.** Every guard refuses a call whose deadline has passed. One with a limiter also refuses, but for one in ten
+//!   by which it learns, what would have to be quicker than nine in ten calls are.
+//! * **Waiting.** Layers, [`Guard::run`] and [`Guard::acquire`] can wait; [`Guard::admit`] and [`Guard::call`] cannot: for
+//!   guards that are only asked by these, write `.queue(0)`. The limit then has the places in it that the line would have had.
+//! * **Retries** multiply an outage. `RetryBudget` (feature `retry`) allows a fifth of the calls and three more, none while
+//!   the breaker refuses; its `policy()` is one for `tower::retry`; hedges ask it with `try_spend()`.
+//! * **Warm-up.** With [`Shed::warm_up`] admission ramps after the start, after the breaker has closed again, and after a
+//!   long time without calls. `/readyz` says how far it is, and stays 200: who is taken from the load balancer stays cold, and
+//!   after an outage all would be taken at once.
+//! * **Autoscaling.** Scale out on `plimsoll_saturation_ratio` over 0.7: calls under way, waiting and shed, over the limit,
+//!   on average of ten seconds or so. `plimsoll_limit_utilisation_ratio`, `plimsoll_shed_ratio` and
+//!   `plimsoll_budget_exhaustion_seconds` go with it. An adaptive limit is not known before calls were slow for the first
+//!   time, and until then saturation is 0.
+//! * **By hand.** [`Guard::shed_below`] refuses a class of calls at once, with a limiter or without.
+//! * **Try it first**: `plimsoll::sim` (feature `sim`) is a service under simulated load before a real guard.
+//!
+//! `benches/OVERLOAD.md` has what it comes to, beside the algorithms of others.
+//!
 //! # What counts as what
 //!
 //! | outcome | when | the SLI says | the breaker says |

@@ -35,6 +35,8 @@ pub(crate) const IN_FLIGHT: &str = "plimsoll_in_flight";
 pub(crate) const CONCURRENCY_LIMIT: &str = "plimsoll_concurrency_limit";
 /// Demand over the limit: calls under way, waiting and lately shed; over 1, more is wanted than there is room for.
 pub(crate) const SATURATION: &str = "plimsoll_saturation_ratio";
+/// The share of the limit that was in use in the last ten seconds or so.
+pub(crate) const UTILISATION: &str = "plimsoll_limit_utilisation_ratio";
 /// The share of the calls of the last ten seconds that were shed.
 pub(crate) const SHED_RATIO: &str = "plimsoll_shed_ratio";
 /// Calls shed, by priority.

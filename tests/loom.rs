@@ -6,8 +6,10 @@
 
 use loom::sync::Arc;
 use loom::thread;
-use plimsoll::__loom::{Counts, Fuse, Memory, Places};
+use plimsoll::__loom::{Counts, Fuse, Line, Memory, Places, Seat, Waits};
 use plimsoll::{Breaker, Outcome, State, Timestamp, Window};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 fn model(preemptions: usize, check: impl Fn() + Send + Sync + 'static) {
@@ -244,5 +246,83 @@ fn places_are_neither_lost_nor_given_twice() {
         drop((held, taken));
         let all = [0, 1, 2].map(|slot| places.take(slot));
         assert_eq!(all.iter().flatten().count(), 2);
+    });
+}
+
+#[derive(Debug, Default)]
+struct Bell(AtomicUsize);
+
+impl Wake for Bell {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Comes, and gets in line if there is no room: with a seat, or waiting to be woken.
+fn comes(line: &Line, bell: &std::sync::Arc<Bell>) -> Result<Seat, Waits> {
+    if let Some(seat) = line.enter() {
+        return Ok(seat);
+    }
+    let waits = line.wait().unwrap();
+    line.ask(&waits, &Waker::from(std::sync::Arc::clone(bell))).ok_or(waits)
+}
+
+#[test]
+fn who_gets_in_line_while_the_last_place_is_given_back_is_let_in() {
+    model(3, || {
+        let line = Arc::new(Line::new(1, at(0)));
+        let seat = line.enter().unwrap();
+        let leaves = Arc::clone(&line);
+        let leaver = thread::spawn(move || leaves.leave(seat));
+        let bell = std::sync::Arc::<Bell>::default();
+        let came = comes(&line, &bell);
+        leaver.join().unwrap();
+        let seat = came.unwrap_or_else(|waits| {
+            assert_eq!(bell.0.load(Ordering::SeqCst), 1, "nobody woke him");
+            line.ask(&waits, Waker::noop()).unwrap()
+        });
+        assert!(line.enter().is_none(), "one place was given twice");
+        line.leave(seat);
+        assert!(line.enter().is_some());
+    });
+}
+
+#[test]
+fn two_who_come_while_one_leaves_get_the_place_one_after_the_other() {
+    model(2, || {
+        let line = Arc::new(Line::new(1, at(0)));
+        let seat = line.enter().unwrap();
+        let leaves = Arc::clone(&line);
+        let leaver = thread::spawn(move || leaves.leave(seat));
+        let other = Arc::clone(&line);
+        let other = thread::spawn(move || comes(&other, &std::sync::Arc::default()));
+        let first = comes(&line, &std::sync::Arc::default());
+        leaver.join().unwrap();
+        let (mut seats, mut waiting) = (Vec::new(), Vec::new());
+        for came in [first, other.join().unwrap()] {
+            match came {
+                Ok(seat) => seats.push(seat),
+                Err(waits) => waiting.push(waits),
+            }
+        }
+        waiting.retain(|waits| line.ask(waits, Waker::noop()).map(|seat| seats.push(seat)).is_none());
+        assert_eq!((seats.len(), waiting.len()), (1, 1));
+        line.leave(seats.remove(0));
+        assert!(line.ask(&waiting[0], Waker::noop()).is_some());
+    });
+}
+
+#[test]
+fn a_place_given_to_somebody_who_gives_up_goes_to_the_next() {
+    model(3, || {
+        let line = Arc::new(Line::new(1, at(0)));
+        let seat = line.enter().unwrap();
+        let (first, second) = (line.wait().unwrap(), line.wait().unwrap());
+        let (leaves, gives_up) = (Arc::clone(&line), Arc::clone(&line));
+        let threads = [thread::spawn(move || leaves.leave(seat)), thread::spawn(move || gives_up.give_up(first))];
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let seat = line.ask(&second, Waker::noop()).unwrap();
+        line.leave(seat);
+        assert!(line.enter().is_some());
     });
 }

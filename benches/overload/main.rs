@@ -2,7 +2,8 @@
 //! algorithms of others, written anew as briefly as they allow.
 //!
 //! `cargo bench --bench overload --features sim` prints the tables, and leaves them in `target/overload.json`, with
-//! `target/overload-goodput.svg` and `target/overload-latency.svg`.
+//! `target/overload-goodput.svg` and `target/overload-latency.svg`. Behind `--`, parts of names choose policies, and
+//! `--from-seed=5` takes other seeds than those that the policy was built with.
 //!
 //! Poisson arrivals, open loop; 2 workers with exponential service times of 10 ms behind one queue, so a capacity of 200
 //! requests a second; clients wait 100 ms. 60 s at 0.7 × capacity, 120 s of overload of which the first 10 are not counted,
@@ -26,7 +27,12 @@ use table::{Effort, Table};
 
 fn main() {
     let measures = std::env::args().any(|arg| arg == "--bench") && !std::env::args().any(|arg| arg == "--test");
-    let effort = if measures { Effort { seeds: 5, shorter: 1 } } else { Effort { seeds: 1, shorter: 60 } };
+    let first = std::env::args().find_map(|arg| arg.strip_prefix("--from-seed=")?.parse().ok()).unwrap_or(0);
+    let effort = match measures {
+        true => Effort { seeds: first..first + 5, shorter: 1 },
+        false => Effort { seeds: 0..1, shorter: 60 },
+    };
+    let is_all = first == 0 && std::env::args().skip(1).all(|arg| arg.starts_with('-'));
 
     let first = Table::fill(FIRST, &effort);
     first.print("Goodput, as a share of capacity", &[("bound", bound(FIRST, Unit::Capacity, bounds::goodput))]);
@@ -45,7 +51,7 @@ fn main() {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let target = target.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"));
     // What was only tried does not overwrite what was measured.
-    let name = if measures { "overload" } else { "overload-tried" };
+    let name = if measures && is_all { "overload" } else { "overload-tried" };
     let file = |ending: &str| target.join(format!("{name}{ending}"));
     let json = serde_json::json!({ "rows": first.json(), "others": others.json(), "critical": critical.json() });
     std::fs::write(file(".json"), format!("{json:#}\n")).expect("the target directory can be written to");

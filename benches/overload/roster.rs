@@ -5,6 +5,7 @@ use super::limits::{Aimd, Envoy, Fixed, Gradient2, Limited, Vegas};
 use super::queues::{Codel, DeadlineDrop, Fifo, Strict};
 use plimsoll::sim::{Policy, Report, Sim};
 use plimsoll::{Error, Guard, Plimsoll, Shed, Slo};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// A policy under a name.
@@ -15,8 +16,14 @@ pub struct Row {
     pub run: fn(&Sim, usize, u64) -> Report,
 }
 
-/// Ours is the last.
-pub const ROWS: &[Row] = &[
+/// Those who were asked for by a part of their names, or all. Ours is the last.
+pub static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let is_wanted = |row: &&Row| wanted.is_empty() || wanted.iter().any(|part| row.name.contains(part));
+    ALL.iter().filter(is_wanted).copied().collect()
+});
+
+const ALL: &[Row] = &[
     Row { name: "none, FIFO", run: |sim, _, _| run(sim, Fifo) },
     Row { name: "deadline drop at dequeue only", run: |sim, _, _| run(sim, DeadlineDrop) },
     Row { name: "static limit 20", run: |sim, _, _| run(sim, Limited::by(Fixed(20))) },

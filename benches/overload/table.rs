@@ -4,6 +4,7 @@ use super::columns::{Column, Load};
 use super::roster::{ROWS, Row};
 use plimsoll::sim::Report;
 use serde_json::{Map, Value, json};
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -21,7 +22,7 @@ pub struct Table {
 }
 
 pub struct Effort {
-    pub seeds: u64,
+    pub seeds: Range<u64>,
     /// How many times shorter than the experiment is.
     pub shorter: u32,
 }
@@ -42,7 +43,8 @@ impl Table {
         let next = AtomicUsize::new(0);
         let work = || {
             while let Some((row, load)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let reports: Vec<Report> = (0..effort.seeds).map(|seed| run(&ROWS[*row], load, seed, effort)).collect();
+                let reports: Vec<Report> =
+                    (effort.seeds.clone()).map(|seed| run(&ROWS[*row], load, seed, effort)).collect();
                 let mut cells = cells.lock().unwrap_or_else(PoisonError::into_inner);
                 for (at, column) in columns.iter().enumerate().filter(|(_, column)| column.of == *load) {
                     cells[*row][at] = Cell::of(reports.iter().map(column.read));

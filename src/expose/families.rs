@@ -68,7 +68,13 @@ static CONCURRENCY_LIMIT: Family =
 static SATURATION: Family = family(
     names::SATURATION,
     Kind::Gauge,
-    "Calls under way, waiting and lately shed, over what there is room for: over 1, too much is asked. 0 until that is known.",
+    "Calls under way, waiting and shed in the last ten seconds or so, over what there is room for: over 1, too much is asked. 0 \
+     until a limit is known.",
+);
+static UTILISATION: Family = family(
+    names::UTILISATION,
+    Kind::Gauge,
+    "The share of the limit that was in use in the last ten seconds or so, 0 to 1; 0 until a limit is known.",
 );
 static SHED_RATIO: Family =
     family(names::SHED_RATIO, Kind::Gauge, "The share of calls shed, of the last ten seconds or so.");
@@ -98,7 +104,7 @@ static KEYED_BREAKERS: Family =
     family(names::KEYED_BREAKERS, Kind::Gauge, "How many keys of a guard per key have a breaker in this state.");
 
 /// Every family.
-pub(super) static ALL: [&Family; 24] = [
+pub(super) static ALL: [&Family; 25] = [
     &EVENTS,
     &OUTCOMES,
     &DURATION,
@@ -114,6 +120,7 @@ pub(super) static ALL: [&Family; 24] = [
     &IN_FLIGHT,
     &CONCURRENCY_LIMIT,
     &SATURATION,
+    &UTILISATION,
     &SHED_RATIO,
     &SHEDS,
     &SHED_BELOW,
@@ -285,6 +292,7 @@ fn guards(guards: &[GuardShown], keyed: &[KeyedShown], sink: &mut impl Sink) {
 
 fn shedding(guards: &[GuardShown], sink: &mut impl Sink) {
     level(guards, sink, &SATURATION, |shedding| shedding.saturation);
+    level(guards, sink, &UTILISATION, |shedding| shedding.utilisation);
     level(guards, sink, &SHED_RATIO, |shedding| shedding.shed_ratio);
     sink.family(&SHEDS);
     for guard in guards {

@@ -31,21 +31,23 @@ impl Admission {
             core,
             started,
             context,
-            waiting: Some(waiting),
             #[cfg(feature = "tower")]
-            timer: core.patience().and_then(timer),
+            timer: timer(waiting.until.since(core.now())),
+            waiting: Some(waiting),
         }
     }
 
     /// Asks once more. A refusal is not counted yet.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Permit, Rejection>> {
-        #[cfg(feature = "tower")]
-        if let Some(timer) = &mut self.timer
-            && timer.as_mut().poll(cx).is_ready()
-        {
-            self.timer = None; // it is late, and is told so below
-        }
         let Some(waiting) = &self.waiting else { return Poll::Pending }; // polled after it was done
+        #[cfg(feature = "tower")]
+        while let Some(sleep) = &mut self.timer
+            && sleep.as_mut().poll(cx).is_ready()
+        {
+            // It is late, and is told so below; unless the runtime's clock is ahead of ours.
+            let left = waiting.until.since(self.core.now());
+            self.timer = if left.is_zero() { None } else { timer(left) };
+        }
         match self.core.ask_in_line(waiting, cx.waker()) {
             None => Poll::Pending,
             Some(settled) => {

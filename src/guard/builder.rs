@@ -4,7 +4,7 @@ use super::Guard;
 use super::core::GuardCore;
 use super::meter::Meter;
 use super::shedding::Shedding;
-use crate::breaker::{Breaker, Gate, Report, Transition};
+use crate::breaker::{Breaker, Gate, Report, State, Transition};
 use crate::error::Error;
 use crate::events::EventKind;
 use crate::shed::Shed;
@@ -132,7 +132,16 @@ impl<F> GuardBuilder<F> {
         let guard = meter.hub.add(&name, || {
             let name: &'static str = String::leak(name.clone());
             let recorder = meter.recorder(breaker.as_ref().and_then(Breaker::slow_threshold));
+            let shedding = shed.as_ref().map(|shed| Shedding::new(shed, meter, recorder, meter.hub.clock.now()));
+            let shedding: Option<&'static Shedding> = shedding.map(|shedding| &*Box::leak(Box::new(shedding)));
             let report = move |transition: &Transition, now| {
+                let was_shut = matches!(transition.from, State::Open | State::HalfOpen | State::ForcedOpen);
+                if let Some(shedding) = shedding
+                    && was_shut
+                    && matches!(transition.to, State::Closed | State::Ramping)
+                {
+                    shedding.limiter.warm_up(now);
+                }
                 let (from, to) = (transition.from.as_str(), transition.to.as_str());
                 let why = transition.why.to_string();
                 meter.hub.events.emit(now, EventKind::Breaker { guard: name, key: None, from, to, why });
@@ -143,7 +152,6 @@ impl<F> GuardBuilder<F> {
             }
             let gate = breaker.as_ref().map(|breaker| gate(name, breaker, has_fallback, meter, recorder, report));
             let places = if has_fallback { fallback_limit } else { 0 };
-            let shedding = shed.as_ref().map(|shed| Shedding::new(shed, meter, recorder, meter.hub.clock.now()));
             let core = GuardCore::new(name, meter, recorder, gate, places).with_shedding(shedding);
             Guard { core: Box::leak(Box::new(core)) }
         })?;

@@ -142,13 +142,15 @@ impl GuardCore {
         if self.is_due(ticks) {
             return None;
         }
+        if CallContext::is_present() {
+            return None; // its deadline may have passed
+        }
         let ticket = match &self.gate {
             None => Ticket { generation: 0, lease: 0 },
             Some(gate) => gate.pass()?,
         };
         let level = match self.shedding() {
             None => 0,
-            Some(_) if CallContext::is_present() => return None,
             Some(shedding) => shedding.limiter.enter_at_once()?,
         };
         Some(Entry { ticket, level })

@@ -46,6 +46,7 @@ impl GuardCore {
             return Err(refused);
         }
         let level = match self.shedding() {
+            None if context.due().is_some_and(|due| due <= now) => return Err(self.shed(Reason::Deadline)),
             None => 0,
             Some(shedding) => shedding.limiter.enter(context, now).map_err(|reason| self.shed(reason))?,
         };

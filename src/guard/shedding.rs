@@ -5,10 +5,13 @@ use super::{GuardCore, Meter};
 use crate::breaker::Hold;
 use crate::events::EventKind;
 use crate::outcome::{Accounting, Row, Verdict};
+#[cfg(feature = "metrics")]
+use crate::record::SUM_UNIT;
 use crate::record::{Mapping, Recorder};
 use crate::shed::{Limiter, LimiterShown, Pressure, Priority, Shed};
 use crate::time::Timestamp;
 use parking_lot::Mutex;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// The share of shed calls is of those of about so long.
@@ -33,6 +36,12 @@ struct Outer {
     /// Calls and, of these, shed ones: all when last looked at, and of late.
     last: (u64, u64),
     lately: (f64, f64),
+    /// When there was last something to count.
+    called: Timestamp,
+    /// The sum of latencies when last looked at; and how many calls were under way or waited, on average of late: by
+    /// Little's law so many as the latencies of those that ended add up to in a second.
+    #[cfg(feature = "metrics")]
+    load: (u64, f64),
     /// The last limit that there was.
     known: Option<u32>,
 }
@@ -42,6 +51,8 @@ struct Outer {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SheddingShown {
     pub(crate) limiter: LimiterShown,
+    /// The share of the limit that was in use of late, 0..=1. 0 as long as no limit is known.
+    pub(crate) utilisation: f64,
     /// How much is wanted of what there is room for: over 1, too much. 0 as long as no limit is known.
     pub(crate) saturation: f64,
     /// The share of the calls of late that were shed.
@@ -60,6 +71,9 @@ impl Shedding {
             at: now,
             last: (0, 0),
             lately: (0.0, 0.0),
+            called: now,
+            #[cfg(feature = "metrics")]
+            load: (0, 0.0),
             known: None,
         };
         let limiter = Limiter::new(shed, meter.patience(), now);
@@ -70,7 +84,9 @@ impl Shedding {
     pub(super) fn tick(&self, meter: &Meter, recorder: &Recorder, now: Timestamp) {
         let Some(mut outer) = self.outer.try_lock() else { return };
         let pressure = outer.look(&self.limiter.shown(), meter, recorder, now);
+        let idle = now.since(outer.called);
         drop(outer);
+        self.limiter.idle(idle, now);
         self.limiter.tick(pressure, now);
     }
 
@@ -90,32 +106,37 @@ impl Shedding {
         words
     }
 
-    /// Bytes it takes while nobody waits in line.
-    pub(super) fn memory_footprint(&self) -> usize {
-        let Outer { mappings, cells, .. } = &*self.outer.lock();
-        // A mapping has a byte a cell, or less.
-        size_of::<Self>() + cells.capacity() * 8 + mappings.len() * (size_of::<Mapping>() + cells.len())
-    }
-
     #[cfg(feature = "metrics")]
-    pub(crate) fn shown(&self, in_flight: u64) -> SheddingShown {
+    pub(crate) fn shown(&self) -> SheddingShown {
         let (outer, limiter) = (self.outer.lock(), self.limiter.shown());
         let (calls, sheds) = outer.lately;
         let shed_ratio = if calls > 0.0 { (sheds / calls).min(1.0) } else { 0.0 };
-        let wanted = in_flight as f64 + f64::from(limiter.waiting);
-        let room = limiter.limit.or(outer.known).map_or(f64::INFINITY, f64::from);
+        let used = outer.load.1 / limiter.base.or(outer.known).map_or(f64::INFINITY, f64::from);
         // What was shed was wanted too.
-        let saturation = wanted / room / (1.0 - shed_ratio).max(0.01);
-        SheddingShown { limiter, saturation, shed_ratio }
+        let saturation = used / (1.0 - shed_ratio).max(0.01);
+        SheddingShown { limiter, utilisation: used.min(1.0), saturation, shed_ratio }
+    }
+
+    /// Bytes it may take.
+    pub(super) fn memory_footprint(&self) -> usize {
+        let Outer { mappings, cells, .. } = &*self.outer.lock();
+        // A mapping has a byte a cell, or less.
+        let lists = cells.capacity() * size_of::<u64>() + mappings.len() * (size_of::<Mapping>() + cells.len());
+        size_of::<Self>() + self.limiter.memory_footprint() + lists
     }
 }
 
 impl Outer {
     fn look(&mut self, limiter: &LimiterShown, meter: &Meter, recorder: &Recorder, now: Timestamp) -> f64 {
-        self.known = limiter.limit.or(self.known);
+        self.known = limiter.base.or(self.known);
         recorder.cells_into(&mut self.cells);
         let calls = self.cells.iter().fold(0_u64, |sum, n| sum.wrapping_add(*n));
         let sheds = limiter.sheds.iter().sum();
+        if calls != self.last.0 {
+            self.called = now;
+        }
+        #[cfg(feature = "metrics")]
+        self.average(recorder.sum_of_latencies(), now);
         let kept = (-now.since(self.at).as_secs_f64() / LATELY.as_secs_f64()).exp();
         self.lately.0 = self.lately.0 * kept + calls.saturating_sub(self.last.0) as f64;
         self.lately.1 = self.lately.1 * kept + f64::from(u32::try_from(sheds - self.last.1).unwrap_or(u32::MAX));
@@ -123,15 +144,23 @@ impl Outer {
         let tallies = self.mappings.iter().map(|mapping| mapping.tally(&self.cells));
         self.pressure.update(tallies, meter.budget_left(), now)
     }
+
+    #[cfg(feature = "metrics")]
+    fn average(&mut self, sum: u64, now: Timestamp) {
+        let elapsed = now.since(self.at).as_secs_f64();
+        if elapsed > 0.0 {
+            let mean = (sum.wrapping_sub(self.load.0) * SUM_UNIT) as f64 * 1e-9 / elapsed;
+            let kept = (-elapsed / LATELY.as_secs_f64()).exp();
+            self.load = (sum, self.load.1 * kept + mean * (1.0 - kept));
+        }
+    }
 }
 
 impl GuardCore {
     /// The same with a limiter.
-    pub(super) fn with_shedding(mut self, shedding: Option<Shedding>) -> Self {
-        if let Some(shedding) = shedding {
-            self.quick = self.quick.min(shedding.limiter.slow());
-            self.shedding.get_or_init(|| Box::leak(Box::new(shedding)));
-        }
+    pub(super) fn with_shedding(mut self, shedding: Option<&'static Shedding>) -> Self {
+        self.quick = shedding.map_or(self.quick, |shedding| self.quick.min(shedding.limiter.slow()));
+        self.shedding = shedding.map_or_else(OnceLock::new, OnceLock::from);
         self
     }
 

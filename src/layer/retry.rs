@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tower::retry::Policy;
+use tower::retry::budget::Budget;
 
 /// Calls are forgotten at this rate: they count e times less after so long.
 const MEMORY: Duration = Duration::from_secs(10);
@@ -94,6 +95,16 @@ impl RetryBudget {
     /// that were let through and failed.
     pub fn policy<E>(&self) -> RetryPolicy<E> {
         RetryPolicy { budget: self.clone(), attempts: 3, pause: Duration::from_millis(25), retriable: |_| true }
+    }
+}
+
+/// For policies that take any budget of Tower's.
+impl Budget for RetryBudget {
+    /// Does nothing: the guard counts the calls.
+    fn deposit(&self) {}
+
+    fn withdraw(&self) -> bool {
+        self.try_spend()
     }
 }
 

@@ -115,6 +115,12 @@ impl Recorder {
         snapshot
     }
 
+    /// The sum of all latencies, in [`SUM_UNIT`](super::SUM_UNIT)s.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn sum_of_latencies(&self) -> u64 {
+        self.sum(SUM, Ordering::Relaxed)
+    }
+
     /// Calls by outcome.
     pub(crate) fn outcomes(&self) -> [u64; Outcome::COUNT] {
         let mut cells = Vec::new();

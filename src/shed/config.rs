@@ -50,7 +50,10 @@ impl Shed {
     /// How many calls may wait for room; with 0 whoever finds none is refused. The default is 1,024 for the adaptive
     /// limit, and 0 for a fixed one.
     ///
-    /// Only [`Guard::run`](crate::Guard::run), [`Guard::acquire`](crate::Guard::acquire) and layers can wait.
+    /// Only [`Guard::run`](crate::Guard::run), [`Guard::acquire`](crate::Guard::acquire) and layers can wait. For a guard that
+    /// is asked by others only, write 0: an adaptive limit then makes up for the line, and of the places that it adds the more
+    /// important calls have more. Who waits takes about a hundred bytes, besides its future; one place in line for each is
+    /// part of [`Guard::memory_footprint`](crate::Guard::memory_footprint).
     #[must_use]
     pub const fn queue(mut self, calls: usize) -> Self {
         self.queue = calls;
@@ -71,8 +74,11 @@ impl Shed {
         self
     }
 
-    /// Begins with eight calls at once, and doubles that eight times over so long: for services that are slow until they
-    /// are warm. `/readyz` says how far it is.
+    /// Begins with an eighth of the limit and comes up to all of it over so long; while no limit is known, with eight calls at
+    /// once that double eight times: for services that are slow until they are warm. `/readyz` says how far it is.
+    ///
+    /// It begins when the guard is made, when its breaker lets calls through again, and with the first call after ten times
+    /// as long without any.
     #[must_use]
     pub const fn warm_up(mut self, over: Duration) -> Self {
         self.warm_up = over;

@@ -6,26 +6,29 @@
 //! and those who end while somebody does.
 
 use super::estimate::{Estimator, level_of};
-use super::queue::{Queue, Settled};
+use super::queue::{Queue, SOONEST};
+use super::warm_up::WarmUp;
 use super::{CallContext, Priority, Shed};
 use crate::breaker::Reason;
 use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering};
 use crate::time::{Timestamp, nanos};
 use crossbeam_utils::CachePadded;
-use std::task::Waker;
 use std::time::Duration;
 
 /// It disengages after so long without a slow call, or anybody who found no room; or a hundred targets, if that is longer.
 const CALM: Duration = Duration::from_secs(10);
-/// A warm-up begins with so many calls, and doubles so often.
-const COLD: u32 = 8;
-const DOUBLINGS: f64 = 8.0;
 /// The most that is ever refused by ratio, so that something is still learned from the rest. In 2⁻³².
 const MOST: f64 = 0.9;
+/// One of so many is let in whose deadline cannot be met as far as is known: else nobody would see that it can again.
+const TRIES: u32 = 10;
+/// Each so many turns of the limit are without the places that make up for a line.
+const LOOKS: u32 = 8;
 const WHOLE: u64 = 1 << 32;
 /// See [`Hot::asks`].
 const LIMITS: u32 = 1;
 const FLOOR: u32 = 1 << 8;
+/// The level of a call that was not counted in, but is learned from.
+const WATCHED: u8 = u8::MAX;
 
 /// Decides who is let in when not all can be.
 pub(crate) struct Limiter {
@@ -36,15 +39,23 @@ pub(crate) struct Limiter {
     has_queue: bool,
     /// Slower calls engage it, in nanoseconds.
     slow: u64,
-    cold_until: Option<(Timestamp, Duration)>,
+    warm_up: WarmUp,
+    /// Whether calls with a deadline are learned from while it limits nothing.
+    watches: bool,
     pub(super) hot: CachePadded<Hot>,
     pub(super) busiest: CachePadded<Busiest>,
     /// Those in line. Written under the queue's lock.
     pub(super) waiting: AtomicU32,
-    queue: Mutex<Queue>,
+    pub(super) queue: Mutex<Queue>,
     learned: CachePadded<Mutex<Estimator>>,
     /// How long a call takes once it is let in, in nanoseconds.
     expected: CachePadded<AtomicU64>,
+    /// One call in ten takes less.
+    pub(super) quick: AtomicU64,
+    /// Whose deadline could not be met.
+    unmet: AtomicU32,
+    /// What was learned: as many calls as are worked on at once.
+    pub(super) base: AtomicU32,
     /// Whether somebody found no room since the last call ended.
     wanted: AtomicU32,
     /// When a call was last slow, or found no room (nanoseconds).
@@ -61,7 +72,8 @@ pub(crate) struct Limiter {
 pub(super) struct Hot {
     /// [`LIMITS`] while it limits; and, times [`FLOOR`], the level below which everything is refused by hand. 0: nobody need ask.
     asks: AtomicU32,
-    pub(super) limit: AtomicU32,
+    /// By [`Priority::band`]: all the same, unless nobody can wait.
+    pub(super) limits: [AtomicU32; 3],
 }
 
 /// Written by every call while the limiter is engaged: on one line, which two cores then hand over once for both.
@@ -69,34 +81,39 @@ pub(super) struct Hot {
 pub(super) struct Busiest {
     pub(super) in_flight: AtomicU32,
     /// Let in without waiting, since the queue was last told.
-    passed: AtomicU32,
+    pub(super) passed: AtomicU32,
 }
 
 impl Limiter {
     pub(crate) fn new(shed: &Shed, threshold: Option<Duration>, now: Timestamp) -> Self {
         let target = shed.target.or(threshold).unwrap_or(Duration::MAX);
         let learned = Estimator::new(nanos(target), shed.fixed);
-        let cold = !shed.warm_up.is_zero();
         let limiter = Self {
             target,
             max_wait: shed.max_wait,
             adaptive: shed.fixed.is_none(),
             has_queue: shed.queue > 0,
             slow: nanos(target / 4),
-            cold_until: cold.then(|| (now.after(shed.warm_up), shed.warm_up)),
-            hot: CachePadded::new(Hot { asks: AtomicU32::new(0), limit: AtomicU32::new(u32::MAX) }),
+            warm_up: WarmUp::new(shed.warm_up),
+            watches: shed.fixed.is_some() || target < Duration::MAX,
+            hot: CachePadded::new(Hot { asks: AtomicU32::new(0), limits: [u32::MAX; 3].map(AtomicU32::new) }),
             busiest: CachePadded::new(Busiest { in_flight: AtomicU32::new(0), passed: AtomicU32::new(0) }),
             waiting: AtomicU32::new(0),
-            queue: Mutex::new(Queue::new(shed.queue, nanos(target))),
+            // What is patient in a queue is measured by what was said of waiting, before what the SLO says of calls.
+            queue: Mutex::new(Queue::new(shed.queue, nanos(shed.target.or(shed.max_wait).unwrap_or(target)))),
             learned: CachePadded::new(Mutex::new(learned)),
             expected: CachePadded::new(AtomicU64::new(0)),
+            quick: AtomicU64::new(0),
+            unmet: AtomicU32::new(0),
+            base: AtomicU32::new(u32::MAX),
             wanted: AtomicU32::new(0),
             busy: AtomicU64::new(now.as_nanos()),
             shares: Default::default(),
             thinned: Default::default(),
             sheds: Default::default(),
         };
-        if cold || shed.fixed.is_some() {
+        limiter.warm_up(now);
+        if shed.fixed.is_some() {
             limiter.publish(&limiter.learned.lock(), now);
             limiter.hot.asks.store(LIMITS, Ordering::Release);
         }
@@ -138,13 +155,13 @@ impl Limiter {
         if self.sheds_below().is_some_and(|least| context.importance() < least) {
             return Err(Reason::ShedByHand);
         }
-        if context.due().is_some_and(|due| due <= now.after(self.expected())) {
+        if context.due().is_some_and(|due| self.is_in_vain(due, now)) {
             return Err(Reason::Deadline);
         }
         if !self.is_engaged() {
-            return Ok(0);
+            return Ok(if context.due().is_some() && self.watches { WATCHED } else { 0 });
         }
-        if let Some(level) = self.enter_if_room() {
+        if let Some(level) = self.enter_if_room(context.importance()) {
             return Ok(level);
         }
         self.busy.store(now.as_nanos(), Ordering::Relaxed);
@@ -158,14 +175,14 @@ impl Limiter {
         // Acquire: with it the limit is seen that was learned, or begun with.
         match self.hot.asks.load(Ordering::Acquire) {
             0 => Some(0),
-            LIMITS => self.enter_if_room(),
+            LIMITS => self.enter_if_room(Priority::DEFAULT),
             _ => None, // something is shed by hand
         }
     }
 
     #[inline]
-    fn enter_if_room(&self) -> Option<u8> {
-        let level = (self.waiting.load(Ordering::Relaxed) == 0).then(|| self.take_place())??;
+    fn enter_if_room(&self, priority: Priority) -> Option<u8> {
+        let level = (self.waiting.load(Ordering::Relaxed) == 0).then(|| self.take_place(priority))??;
         // Relaxed: it only counts.
         self.busiest.passed.fetch_add(1, Ordering::Relaxed);
         Some(level)
@@ -176,9 +193,17 @@ impl Limiter {
         self.has_queue
     }
 
+    /// Whether a call that is due then is too late: for certain, or as far as is known.
+    fn is_in_vain(&self, due: Timestamp, now: Timestamp) -> bool {
+        let left = due.nanos_since(now);
+        left == 0
+            || left <= self.quick.load(Ordering::Relaxed)
+                && !(self.unmet.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(TRIES)
+    }
+
     /// Takes a place, if one is free.
-    fn take_place(&self) -> Option<u8> {
-        let limit = self.hot.limit.load(Ordering::Relaxed);
+    pub(super) fn take_place(&self, priority: Priority) -> Option<u8> {
+        let limit = self.hot.limits[priority.band()].load(Ordering::Relaxed);
         // SeqCst, with `leave` and `wait`: who comes sees the place that was given back, or who gives it back sees who came.
         let taken =
             self.busiest.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < limit).then(|| n + 1));
@@ -198,53 +223,6 @@ impl Limiter {
         sum % WHOLE + share >= WHOLE
     }
 
-    /// Gets in line; or in, if a place has become free.
-    pub(crate) fn wait(&self, context: &CallContext, now: Timestamp) -> Result<Waiting, Reason> {
-        let until = now.after(self.patience());
-        let until = context.due().map_or(until, |due| until.min(due));
-        let mut late = Vec::new();
-        let mut queue = self.queue.lock();
-        queue.passed(self.busiest.passed.swap(0, Ordering::Relaxed));
-        queue.expire(now, &mut late);
-        let queued = queue.push(context.importance(), context.whose(), now, until);
-        self.waiting.store(queue.len() as u32, Ordering::SeqCst);
-        drop(queue);
-        let waiting = queued.map(|(number, put_out)| {
-            late.extend(put_out);
-            Waiting { number, priority: context.importance() }
-        });
-        late.into_iter().for_each(Waker::wake);
-        // Whoever left before it was seen that somebody waits.
-        self.hand_over(now);
-        waiting
-    }
-
-    /// What has become of somebody in line; if nothing, `waker` is kept to be woken.
-    pub(crate) fn ask(&self, waiting: &Waiting, now: Timestamp, waker: &Waker) -> Option<Result<u8, Reason>> {
-        let mut waker = Some(waker.clone());
-        let mut queue = self.queue.lock();
-        let settled = queue.ask(waiting.number, waiting.priority, now, &mut waker);
-        self.waiting.store(queue.len() as u32, Ordering::SeqCst);
-        drop(queue);
-        drop(waker);
-        settled.map(|settled| match settled {
-            Settled::In(level) => Ok(level),
-            Settled::Refused(reason) => Err(reason),
-        })
-    }
-
-    /// Somebody waits no longer.
-    pub(crate) fn give_up(&self, waiting: &Waiting, now: Timestamp) {
-        let mut queue = self.queue.lock();
-        let (settled, waker) = queue.leave(waiting.number, waiting.priority);
-        self.waiting.store(queue.len() as u32, Ordering::SeqCst);
-        drop(queue);
-        drop(waker);
-        if let Some(Settled::In(level)) = settled {
-            self.give_back(level, now);
-        }
-    }
-
     /// When somebody in line is refused at the latest.
     pub(crate) fn patience(&self) -> Duration {
         let left = self.target.saturating_sub(self.expected() * 3 / 2).max(self.target / 10);
@@ -261,7 +239,13 @@ impl Limiter {
         if self.is_slow(latency) {
             self.busy.store(now.as_nanos(), Ordering::Relaxed);
         }
-        if level == 0 {
+        if level == 0 || level == WATCHED {
+            if level == WATCHED
+                && let Some(mut learned) = self.learned.try_lock()
+            {
+                learned.watch(latency, good);
+                self.quick.store(learned.quick(), Ordering::Relaxed);
+            }
             // It was not counted in. If it was slow, those that come now are.
             if self.adaptive && self.is_slow(latency) && !self.is_engaged() {
                 self.engage(u32::try_from(in_flight()).unwrap_or(u32::MAX), now);
@@ -276,6 +260,7 @@ impl Limiter {
             }
             let chosen = learned.observe(usize::from(level) - 1, latency, good, wanted);
             self.expected.store(learned.expected(), Ordering::Relaxed);
+            self.quick.store(learned.quick(), Ordering::Relaxed);
             if chosen {
                 self.publish(&learned, now);
             }
@@ -285,58 +270,71 @@ impl Limiter {
 
     /// A call that was let in is not made after all, or is over.
     pub(crate) fn give_back(&self, level: u8, now: Timestamp) {
-        if level != 0 {
+        if level != 0 && level != WATCHED {
             self.busiest.in_flight.fetch_sub(1, Ordering::SeqCst);
             self.hand_over(now);
         }
     }
 
-    /// Lets in those in line for whom there is room.
-    fn hand_over(&self, now: Timestamp) {
-        if self.waiting.load(Ordering::SeqCst) == 0 {
-            return;
-        }
-        let mut wake = Vec::new();
-        let mut queue = self.queue.lock();
-        queue.passed(self.busiest.passed.swap(0, Ordering::Relaxed));
-        queue.expire(now, &mut wake);
-        while queue.len() > 0
-            && let Some(level) = self.take_place()
-        {
-            if !queue.pop(now, level, &mut wake) {
-                self.busiest.in_flight.fetch_sub(1, Ordering::SeqCst);
-            }
-        }
-        self.waiting.store(queue.len() as u32, Ordering::SeqCst);
-        drop(queue);
-        wake.into_iter().for_each(Waker::wake);
-    }
-
     #[cold]
     fn engage(&self, in_flight: u32, now: Timestamp) {
         let Some(mut learned) = self.learned.try_lock() else { return };
+        if self.is_engaged() {
+            return; // another did it meanwhile
+        }
         learned.begin(in_flight);
         self.publish(&learned, now);
         self.hot.asks.fetch_or(LIMITS, Ordering::Release);
     }
 
     fn publish(&self, learned: &Estimator, now: Timestamp) {
-        self.hot.limit.store(learned.limit().min(self.warm_limit(now)), Ordering::Relaxed);
+        let limit = learned.limit();
+        self.base.store(limit, Ordering::Relaxed);
+        let room = self.room_inside(learned, limit);
+        for (published, times) in self.hot.limits.iter().zip([1.5, 1.0, 0.5]) {
+            let more = (room * times).min(f64::from(u32::MAX)) as u32;
+            published.store(self.warm_up.of(limit.saturating_add(more), now), Ordering::Relaxed);
+        }
     }
 
-    /// What a warm-up allows.
-    fn warm_limit(&self, now: Timestamp) -> u32 {
-        match self.warmth(now) {
-            Some(warm) => (f64::from(COLD) * (warm * DOUBLINGS).exp2()) as u32,
-            None => u32::MAX,
+    /// How many more than the limit are let in if nobody can wait outside: as many as are answered in the time that one may
+    /// wait in a queue under overload. Of these places the more important have more.
+    fn room_inside(&self, learned: &Estimator, limit: u32) -> f64 {
+        // Now and then without: else nothing were learned of the limit itself when there are always more calls.
+        let looks = learned.turns().is_multiple_of(LOOKS);
+        if !self.adaptive || self.has_queue || learned.at_limit() == 0 || looks {
+            return 0.0;
+        }
+        f64::from(limit) * SOONEST * self.target.as_nanos() as f64 / learned.at_limit() as f64
+    }
+
+    /// Begins to warm up, if it was asked for.
+    pub(crate) fn warm_up(&self, now: Timestamp) {
+        let mut learned = self.learned.lock();
+        if self.adaptive && !self.is_engaged() {
+            learned.forget(); // it was learned long ago
+        }
+        if self.warm_up.begin(learned.limit(), now) {
+            self.publish(&learned, now);
+            self.hot.asks.fetch_or(LIMITS, Ordering::Release);
+        }
+    }
+
+    /// What it does about having been idle for so long.
+    pub(crate) fn idle(&self, idle: Duration, now: Timestamp) {
+        if self.warm_up.is_cold_after(idle) {
+            self.warm_up(now);
         }
     }
 
     /// How far the warm-up is, 0..1; none if there is none, any more.
     pub(crate) fn warmth(&self, now: Timestamp) -> Option<f64> {
-        let (until, over) = self.cold_until?;
-        let left = until.since(now);
-        (!left.is_zero()).then(|| 1.0 - left.as_secs_f64() / over.as_secs_f64())
+        self.warm_up.warmth(now)
+    }
+
+    /// Bytes it may take.
+    pub(crate) fn memory_footprint(&self) -> usize {
+        size_of::<Self>() + self.queue.lock().memory_footprint()
     }
 
     /// What time alone does; `pressure` is how hard to shed, 0..=1 ([`pressure`](super::pressure)).
@@ -354,7 +352,8 @@ impl Limiter {
         }
         let busy = Timestamp::from_nanos(self.busy.load(Ordering::Relaxed));
         let calm = now.since(busy) > CALM.max(self.target.saturating_mul(100));
-        if self.adaptive && calm && self.warmth(now).is_none() {
+        let nobody_waits = self.waiting.load(Ordering::Relaxed) == 0;
+        if self.adaptive && calm && nobody_waits && self.warmth(now).is_none() {
             self.hot.asks.fetch_and(!LIMITS, Ordering::Release);
         }
         self.hand_over(now);
@@ -364,11 +363,4 @@ impl Limiter {
     pub(crate) fn count(&self, priority: Priority) {
         self.sheds[priority.band()].fetch_add(1, Ordering::Relaxed);
     }
-}
-
-/// A place in line. Whoever holds it asks what has become of it, or gives up.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    number: u64,
-    priority: Priority,
 }

@@ -8,14 +8,17 @@ mod config;
 mod context;
 mod estimate;
 mod limiter;
+mod line;
 mod pressure;
 mod priority;
 mod queue;
 mod shown;
+mod warm_up;
 
 pub use config::Shed;
 pub use context::CallContext;
-pub(crate) use limiter::{Limiter, Waiting};
+pub(crate) use limiter::Limiter;
+pub(crate) use line::Waiting;
 pub(crate) use pressure::Pressure;
 pub use priority::Priority;
 pub(crate) use shown::LimiterShown;

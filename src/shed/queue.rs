@@ -8,7 +8,7 @@
 use super::Priority;
 use crate::breaker::Reason;
 use crate::time::Timestamp;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::task::Waker;
 
 /// The share of the newest decision in the share of late that was refused.
@@ -16,7 +16,9 @@ const NEWEST: f64 = 0.01;
 /// When a third is refused, the last come go first in any case; when nobody is, the first come do.
 const LIFO: f64 = 3.0;
 /// From a quarter refused on whoever waits is told sooner that it is in vain: at the soonest after this share of the target.
-const SOONEST: f64 = 0.3;
+pub(super) const SOONEST: f64 = 0.2;
+/// Places for waiters that an empty class keeps.
+const KEPT: usize = 64;
 /// Tenants are told apart by so many numbers.
 const TENANTS: usize = 256;
 /// What a tenant was served lately counts half after so many calls.
@@ -73,7 +75,8 @@ pub(super) struct Queue {
     classes: Vec<Class>,
     /// Nanoseconds a call may take.
     target: u64,
-    settled: Vec<(u64, Settled)>,
+    /// By number. As many as have not asked yet: each of them is somebody's future.
+    settled: BTreeMap<u64, Settled>,
     len: usize,
     capacity: usize,
     last: u64,
@@ -84,7 +87,7 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn new(capacity: usize, target: u64) -> Self {
-        let (classes, settled) = (Vec::new(), Vec::new());
+        let (classes, settled) = (Vec::new(), BTreeMap::new());
         Self { classes, target, settled, len: 0, capacity, last: 0, served: Box::default(), weight: 1.0 }
     }
 
@@ -119,7 +122,7 @@ impl Queue {
         }
         if let Some(waiter) = &put_out {
             self.len -= 1;
-            self.settled.push((waiter.number, Settled::Refused(Reason::QueueFull)));
+            self.settled.insert(waiter.number, Settled::Refused(Reason::QueueFull));
         }
         if tenant.is_some() && self.served.is_empty() {
             self.served = vec![0.0; TENANTS].into();
@@ -149,10 +152,18 @@ impl Queue {
             while let Some(waiter) = class.waiters.pop_front_if(late) {
                 self.len -= 1;
                 class.refuse();
-                self.settled.push((waiter.number, Settled::Refused(Reason::QueueTimeout)));
+                self.settled.insert(waiter.number, Settled::Refused(Reason::QueueTimeout));
                 wake.extend(waiter.waker);
             }
+            if class.waiters.is_empty() {
+                class.waiters.shrink_to(KEPT);
+            }
         }
+    }
+
+    /// Bytes it may take while as many wait, of one priority, as may.
+    pub(super) fn memory_footprint(&self) -> usize {
+        self.capacity * size_of::<Waiter>() + size_of::<Class>() + TENANTS * size_of::<f32>()
     }
 
     /// Lets in whoever is next, at `level`. Returns whether there was anybody.
@@ -165,10 +176,10 @@ impl Queue {
             if in_time {
                 self.classes[class].let_in();
                 self.serve(waiter.tenant);
-                self.settled.push((waiter.number, Settled::In(level)));
+                self.settled.insert(waiter.number, Settled::In(level));
             } else {
                 self.classes[class].refuse();
-                self.settled.push((waiter.number, Settled::Refused(Reason::QueueTimeout)));
+                self.settled.insert(waiter.number, Settled::Refused(Reason::QueueTimeout));
             }
             wake.extend(waiter.waker);
             if in_time {
@@ -215,8 +226,8 @@ impl Queue {
         now: Timestamp,
         waker: &mut Option<Waker>,
     ) -> Option<Settled> {
-        if let Some(i) = self.settled.iter().position(|(settled, _)| *settled == number) {
-            return Some(self.settled.swap_remove(i).1);
+        if let Some(settled) = self.settled.remove(&number) {
+            return Some(settled);
         }
         let (class, place) = self.find(number, priority)?;
         let class = &mut self.classes[class];
@@ -238,8 +249,7 @@ impl Queue {
             self.len -= 1;
             return (None, waiter.and_then(|waiter| waiter.waker));
         }
-        let settled = self.settled.iter().position(|(settled, _)| *settled == number);
-        (settled.map(|settled| self.settled.swap_remove(settled).1), None)
+        (self.settled.remove(&number), None)
     }
 
     fn find(&self, number: u64, priority: Priority) -> Option<(usize, usize)> {

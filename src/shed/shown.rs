@@ -28,9 +28,10 @@ impl Limiter {
     /// What it stands at.
     pub(crate) fn shown(&self) -> LimiterShown {
         let engaged = self.is_engaged();
-        let limit = self.hot.limit.load(Ordering::Relaxed);
+        let limit = self.hot.limits[Priority::DEFAULT.band()].load(Ordering::Relaxed);
         LimiterShown {
             limit: (engaged && limit != u32::MAX).then_some(limit),
+            base: Some(self.base.load(Ordering::Relaxed)).filter(|base| engaged && *base != u32::MAX),
             waiting: self.waiting.load(Ordering::Relaxed),
             sheds: self.sheds.each_ref().map(|sheds| sheds.load(Ordering::Relaxed)),
             below: self.sheds_below().map_or(0, Priority::level),
@@ -43,6 +44,10 @@ impl Limiter {
 pub(crate) struct LimiterShown {
     /// None while it limits nothing.
     pub(crate) limit: Option<u32>,
+    /// As many calls as are worked on at once: less than the limit if there are places in that for those who cannot wait outside,
+    /// more while it warms up.
+    #[cfg_attr(not(feature = "metrics"), allow(dead_code))] // only exported
+    pub(crate) base: Option<u32>,
     #[cfg_attr(not(feature = "metrics"), allow(dead_code))] // only exported
     pub(crate) waiting: u32,
     /// By [`Priority::band`].

@@ -42,6 +42,7 @@ fn every_series_is_there_at_zero_before_the_first_call() {
     has("plimsoll_sheds_total", 2 * 3);
     for gauge in [
         "plimsoll_saturation_ratio",
+        "plimsoll_limit_utilisation_ratio",
         "plimsoll_shed_ratio",
         "plimsoll_queued",
         "plimsoll_shed_below",

@@ -60,9 +60,12 @@ mod quantiles;
 mod recording;
 mod reload;
 mod rig;
+mod shed;
 #[cfg(feature = "http")]
 mod shed_layers;
+mod shed_line;
 mod shed_operate;
+mod shed_warm;
 #[cfg(feature = "sim")]
 mod sim;
 mod slo_math;

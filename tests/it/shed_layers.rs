@@ -134,6 +134,57 @@ fn request() -> axum::http::request::Builder {
 }
 
 #[tokio::test]
+async fn what_a_request_brings_along_reaches_the_outbound_guards_of_an_axum_handler() {
+    let rig = Rig::new();
+    let context =
+        HttpContext::new().trust_priority("x-priority".parse().unwrap()).trust_timeout("grpc-timeout".parse().unwrap());
+    let inbound = rig.slo.guard().shed(Shed::fixed(10)).http().unwrap().context(context);
+    let outbound = rig.slo.guard().named("outbound").shed(Shed::fixed(1)).build().unwrap();
+    let plain = rig.slo.guard().named("no limiter").build().unwrap();
+    let clock = rig.clock.clone();
+    let handler = move || async move {
+        let reason = |result: Result<(), GuardError<Infallible>>| {
+            result.map_or_else(|refused| refused.rejection().unwrap().reason().as_str(), |()| "paid")
+        };
+        let call = || async { Ok::<_, Infallible>(()) };
+        outbound.shed_below(Some(Priority::CRITICAL));
+        let first = reason(outbound.run(call()).await);
+        outbound.shed_below(None);
+        clock.advance(Duration::from_millis(300));
+        let late = [reason(outbound.run(call()).await), reason(plain.run(call()).await)];
+        format!("{first} {}", late.join(" "))
+    };
+    let app = axum::Router::new().route("/", axum::routing::get(handler)).layer(inbound);
+    for (request, expected) in [
+        (request(), "paid deadline deadline"),
+        (Request::get("/").header("x-priority", "default"), "shed_by_hand paid paid"),
+    ] {
+        let answer = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let body = axum::body::to_bytes(answer.into_body(), 100).await.unwrap();
+        assert_eq!(std::str::from_utf8(&body).unwrap(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_less_time_than_the_line_allows_is_told_by_the_runtimes_timer() {
+    // Real time would do as well; the runtime's is paused, the guard's is told what it stands at.
+    let rig = Rig::new();
+    let guard = rig.slo.guard().shed(one_at_once().max_wait(Duration::from_secs(3_600))).build().unwrap();
+    let _stays = guard.admit().unwrap();
+    let clock = rig.clock.clone();
+    // Our clock is behind the runtime's at first: the timer is set anew.
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        clock.advance(Duration::from_millis(60));
+    });
+    let context = CallContext::new().within(Duration::from_millis(50));
+    let began = tokio::time::Instant::now();
+    let refusal = guard.acquire_in(context).await.unwrap_err();
+    assert_eq!(refusal.reason(), Reason::QueueTimeout);
+    assert!(began.elapsed() <= Duration::from_millis(110), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn a_caller_cannot_promote_itself() {
     assert_eq!(seen(HttpContext::new(), request().body(Body::empty()).unwrap()).await, (Priority::DEFAULT, false));
 }
@@ -219,6 +270,40 @@ mod retries {
         assert!(budget.try_spend());
         trip(guard);
         assert!(!budget.try_spend());
+    }
+
+    #[test]
+    fn none_while_it_probes_or_ramps_and_none_for_nobody() {
+        let rig = Rig::new();
+        let breaker = plimsoll::Breaker::default().jitter(0.0);
+        let guard = rig.slo.guard().breaker(breaker).build().unwrap();
+        let budget = RetryBudget::new(guard);
+        while let Ok(permit) = guard.admit() {
+            permit.failure();
+        }
+        rig.advance(60.0);
+        assert!(!budget.try_spend(), "{:?}", guard.state());
+        (0..3).for_each(|_| guard.admit().unwrap().success());
+        assert!(!budget.try_spend(), "{:?}", guard.state());
+        rig.advance(60.0);
+        assert!(budget.try_spend());
+        // Whoever it is for has left.
+        let context = plimsoll::CallContext::new().deadline(rig.clock.now());
+        assert!(!context.sync_scope(|| budget.try_spend()));
+        assert!(budget.try_spend());
+    }
+
+    #[test]
+    fn a_hedge_is_an_extra_call_whoever_asks_for_it() {
+        use tower::retry::budget::Budget;
+        let rig = Rig::new();
+        let guard = rig.slo.guard().build().unwrap();
+        let budget = RetryBudget::new(guard);
+        (0..100).for_each(|_| guard.admit().unwrap().success());
+        let hedges = (0..50).filter(|_| budget.try_spend()).map(|_| guard.admit().unwrap().success()).count();
+        assert_eq!(hedges, 23);
+        budget.deposit();
+        assert!(!budget.withdraw(), "none is left for a retry, by Tower's name for it");
     }
 
     #[tokio::test(start_paused = true)]

@@ -338,3 +338,35 @@ fn what_cannot_be_simulated_is_refused_with_what_to_write() {
     let foreign = sim().run(|_| adaptive(&other)).unwrap_err();
     assert!(foreign.to_string().contains("another registry"), "{foreign}");
 }
+
+#[test]
+fn the_limit_follows_a_service_that_becomes_slower_or_faster_for_good() {
+    // One call in flight each: a worker. Half of them go, or four times as many are there.
+    for (workers, then) in [(16, 8), (16, 4), (8, 32), (4, 1)] {
+        let sim = service(workers)
+            .settle(secs(20))
+            .phase(Phase::new(secs(60), 1.5))
+            .phase(Phase::per_second(secs(90), 150.0 * then as f64).workers(then));
+        let (report, guard) = tried(&sim, adaptive);
+        let [before, after] = report.phases() else { panic!("two phases") };
+        assert!(before.goodput() > 0.95 && after.goodput() > 0.93, "{workers} → {then}:\n{report}");
+        let limit = guard.limit().unwrap() as usize;
+        assert!((then..=then * 2).contains(&limit), "{workers} → {then}: {limit}\n{report}");
+    }
+    // The same workers, each slower or faster: as many calls at once, and as little time to wait.
+    for slower in [4.0, 0.25] {
+        let sim = service(4).settle(secs(20)).phase(Phase::new(secs(60), 1.5));
+        let sim = sim.phase(Phase::new(secs(120), 1.5 / slower).slower(slower));
+        let (report, guard) = tried(&sim, adaptive);
+        assert!(report.phases()[1].goodput() > 0.80, "{slower} times slower:\n{report}");
+        assert!((4..=8).contains(&guard.limit().unwrap()), "{}", guard.explain());
+    }
+}
+
+#[test]
+fn the_limit_goes_down_to_one() {
+    let sim = service(1).settle(secs(20)).phase(Phase::new(secs(100), 3.0));
+    let (report, guard) = tried(&sim, adaptive);
+    assert!(report.phases()[0].goodput() > 0.95, "{report}");
+    assert!(guard.limit().unwrap() <= 2, "{}", guard.explain());
+}

@@ -207,6 +207,7 @@ fn the_tour_shows_what_it_promises() {
         ("03_outbound_client", &["closed → open", "half_open → ramping", "ramping → closed"]),
         ("04_fallback_and_stale", &["the last answer:   sunny in Bern", "never asked for:   stale refused the call"]),
         ("05_database", &["no row:   Err(Inner(NotFound))", "then the breaker opened", "why:      breaker database"]),
+        ("06_overload", &["critical : ", "by hand:   shop refused the call: calls of its priority are shed by hand"]),
     ] {
         let end = examples::run(name, &[]);
         assert_eq!(end.code, Some(0), "{name}: {}", end.stderr);
