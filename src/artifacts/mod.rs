@@ -22,9 +22,14 @@
 // Every file of the kit takes what it needs of these.
 #[allow(dead_code)]
 mod alarm;
+mod commands;
 #[allow(dead_code)]
 mod kit;
+mod kubernetes;
 pub mod openslo;
+mod page;
+mod pages;
+mod runbooks;
 #[allow(dead_code)]
 mod subject;
 mod sync;
@@ -35,6 +40,5 @@ mod yaml;
 
 pub use kit::{Artifact, Kit};
 
-#[allow(unused_imports)]
 use alarm::Alarm;
 use subject::Subject;
