@@ -55,6 +55,8 @@ pub(crate) mod label {
     pub(crate) const VERDICT: &str = "verdict";
     pub(crate) const OUTCOME: &str = "outcome";
     pub(crate) const WINDOW: &str = "window";
+    /// Of a burn alert: its short window, beside the long one.
+    pub(crate) const SHORT_WINDOW: &str = "short_window";
     pub(crate) const GUARD: &str = "guard";
     pub(crate) const STATE: &str = "state";
     pub(crate) const FROM: &str = "from";
@@ -66,9 +68,12 @@ pub(crate) mod label {
     pub(crate) const DECLARATION: &str = "declaration";
     pub(crate) const SEVERITY: &str = "severity";
     pub(crate) const SERVICE: &str = "service";
+    /// Of an alert on the budget left: the percentage under which it fires.
+    pub(crate) const THRESHOLD: &str = "threshold";
 }
 
-/// Series that Prometheus' rules record, named level:metric:operation. All have the labels `slo` and `objective`.
+/// Series that Prometheus' rules record, named level:metric:operation. All have the labels `slo` and `objective`. Where an
+/// objective judges slices of time, its events are slices.
 pub(crate) mod recorded {
     /// Bad events of a window, by `window`; summed over instances, as are all that follow.
     pub(crate) const BAD: &str = "plimsoll:bad_events:increase";
@@ -82,7 +87,17 @@ pub(crate) mod recorded {
     pub(crate) const BAD_STEP: &str = "plimsoll:bad_events:step";
     /// Good and bad events of one step of the period's sum.
     pub(crate) const VALID_STEP: &str = "plimsoll:valid_events:step";
-    /// Bad ÷ valid events of the whole period.
+    /// Bad events of one slice of an objective that judges slices of time.
+    pub(crate) const BAD_SLICE: &str = "plimsoll:bad_events:slice";
+    /// Good and bad events of one slice.
+    pub(crate) const VALID_SLICE: &str = "plimsoll:valid_events:slice";
+    /// When the calendar month began, in seconds since 1970; label `slo` alone.
+    pub(crate) const PERIOD_START: &str = "plimsoll:period_start:seconds";
+    /// Bad events of the whole period.
+    pub(crate) const PERIOD_BAD: &str = "plimsoll:period_bad_events:sum";
+    /// Good and bad events of the whole period.
+    pub(crate) const PERIOD_VALID: &str = "plimsoll:period_valid_events:sum";
+    /// Bad ÷ valid events of the whole period; no sample while there are no events.
     pub(crate) const PERIOD_BAD_RATIO: &str = "plimsoll:period_bad_events:ratio";
     /// The share of the period's error budget that is left: below 0 it is overspent.
     pub(crate) const BUDGET_REMAINING: &str = "plimsoll:error_budget_remaining:ratio";

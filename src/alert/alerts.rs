@@ -3,7 +3,7 @@
 use super::{AlertState, AlertStatus, Edge, Transition};
 use crate::budget::{burn_rate, exceeds};
 use crate::outcome::Tally;
-use crate::slo::{Slo, Target};
+use crate::slo::{AlertWindow, Slo, Target};
 use crate::time::Timestamp;
 use crate::window::{Reading, Window};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ enum Evidence {
 
 impl Alerts {
     /// How many bad events the long window must hold before its alert may fire.
-    pub const MIN_BAD: u64 = 3;
+    pub const MIN_BAD: u64 = AlertWindow::MIN_BAD;
 
     /// The alerts of a valid SLO, all inactive.
     pub fn new(slo: &Slo) -> Self {

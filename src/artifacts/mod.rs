@@ -29,6 +29,7 @@ mod kubernetes;
 pub mod openslo;
 mod page;
 mod pages;
+mod prometheus;
 mod runbooks;
 #[allow(dead_code)]
 mod subject;

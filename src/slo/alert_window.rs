@@ -36,6 +36,9 @@ const PAIRS: [(Severity, u64, u64, u64); 4] = [
 ];
 
 impl AlertWindow {
+    /// How many bad events the long window must hold before an alert may fire.
+    pub(crate) const MIN_BAD: u64 = 3;
+
     /// Fires over a burn rate of `factor` (over 0, kept to six decimals) in the last `long` and the last `short`.
     pub const fn new(severity: Severity, long: Duration, short: Duration, factor: f64) -> Self {
         Self { severity, long, short, micros: micros(factor), pending: Duration::ZERO }
