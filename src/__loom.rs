@@ -128,11 +128,11 @@ impl Fuse {
     }
 
     pub fn force_open(&self, now: Timestamp) {
-        self.gate.set_mode(Mode::ForcedOpen, now);
+        self.gate.set_mode(Mode::ForcedOpen, None, now);
     }
 
     pub fn auto(&self, now: Timestamp) {
-        self.gate.set_mode(Mode::Auto, now);
+        self.gate.set_mode(Mode::Auto, None, now);
     }
 
     pub fn state(&self, now: Timestamp) -> State {

@@ -52,6 +52,8 @@ pub enum EventKind {
         state: &'static str,
         /// The long window of the pair that it is about: an SLO may have several pairs of one severity.
         long: Duration,
+        /// How much of the objective's error budget was left, as a ratio: negative when overspent.
+        budget_left: f64,
         /// What it saw.
         why: String,
     },
@@ -80,6 +82,10 @@ pub enum EventKind {
     Operator {
         /// What was done to what.
         what: String,
+        /// Who did it, if that was said.
+        by: Option<String>,
+        /// Why, if that was said.
+        why: Option<String>,
     },
 }
 
@@ -99,7 +105,12 @@ impl fmt::Display for EventKind {
             }
             Self::Reloaded { slo, what } => write!(f, "SLO {slo} reloaded: {what}"),
             Self::ReloadRefused { why } => write!(f, "reload refused, nothing changed: {why}"),
-            Self::Operator { what } => write!(f, "operator: {what}"),
+            Self::Operator { what, by, why } => {
+                f.write_str("operator")?;
+                by.iter().try_for_each(|by| write!(f, " {by}"))?;
+                write!(f, ": {what}")?;
+                why.iter().try_for_each(|why| write!(f, ": {why}"))
+            }
         }
     }
 }

@@ -120,14 +120,28 @@
 //!
 //! [`ops::status`] is a page for people. With the `prometheus` feature, `Plimsoll::render` gives the exposition text, always
 //! current and exact; with `metrics`, `Plimsoll::publish` pushes the same through the `metrics` facade; with `axum`,
-//! `ops::router` serves `/metrics`, `/slo`, `/livez` and `/readyz`.
+//! `ops::router` serves `/metrics`, `/slo`, `/livez` and `/readyz`; `/slo/{name}` has one SLO in full, and `?format=json` the
+//! same for scripts.
 //!
 //! # Operate
 //!
 //! [`Guard::explain`] says in words what the breaker saw when it last decided. [`Guard::force_open`],
 //! [`Guard::force_closed`] and [`Guard::observe_only`] take the decision out of its hands, [`Guard::auto`] gives it back.
 //! [`Breaker::observe_only`] is how to bring a breaker into production: it decides, refuses nothing, and says what it would
-//! have done.
+//! have done. [`Guard::shed_below`] sheds a class of calls by hand.
+//!
+//! With `axum`, `ops::control` puts the same on routes, for runbooks: on a port of their own, for they change something.
+//! `GET /control` lists every guard with the lines to copy, and says what they do.
+//!
+//! ```sh
+//! curl -sS "http://127.0.0.1:9000/control"
+//! curl -sS -X POST "http://127.0.0.1:9000/control/guards/payments/open?for=15m&by=$USER&why=migration"
+//! curl -sS -X POST "http://127.0.0.1:9000/control/guards/checkout/shed?below=critical&for=15m&by=$USER"
+//! ```
+//!
+//! What is decided there ends by itself, after an hour if no time is given: a breaker that is forced and forgotten is the next
+//! outage. Who did it and why is in the events, on the status page, and in [`ops::timeline`] (`/slo/timeline?since=2h`): the
+//! story of an incident in Markdown, with what it cost each error budget, to be pasted into the post-mortem.
 //!
 //! # Try a policy
 //!

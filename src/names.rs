@@ -39,6 +39,8 @@ pub(crate) const SATURATION: &str = "plimsoll_saturation_ratio";
 pub(crate) const SHED_RATIO: &str = "plimsoll_shed_ratio";
 /// Calls shed, by priority.
 pub(crate) const SHEDS: &str = "plimsoll_sheds_total";
+/// The priority below which calls are shed by hand, 0 to 255; 0 if none are.
+pub(crate) const SHED_BELOW: &str = "plimsoll_shed_below";
 /// Calls that wait to be let in.
 pub(crate) const QUEUED: &str = "plimsoll_queued";
 /// Seconds until the error budget is spent at the present rate; `+Inf` if it will not be.

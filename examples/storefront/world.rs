@@ -63,7 +63,9 @@ impl World {
         let shop = |name| plimsoll.declare(promised(promises::checkout(name)));
         let shops = [shop("checkout")?, shop("checkout_unguarded")?];
         let visitors = [guarded.visitors(), unguarded.visitors()];
-        let front = guarded.routes().route_layer(shops[0].guard().http()?).merge(plimsoll::ops::router(&plimsoll));
+        // It listens on loopback only, so what changes something may be on the same port.
+        let ops = plimsoll::ops::router(&plimsoll).merge(plimsoll::ops::control(&plimsoll));
+        let front = guarded.routes().route_layer(shops[0].guard().http()?).merge(ops);
         let back = unguarded.routes().route_layer(shops[1].guard().http()?);
         let url = serve(args.port, front).await?;
         let load = Load::new(clock, [url.clone(), serve(0, back).await?]);
@@ -75,7 +77,8 @@ impl World {
         let Args { rate, seconds, .. } = args;
         format!(
             "  storefront: {rate} checkouts a second at each of two shops, for {seconds} seconds\n\n  \
-             status   {0}/slo\n  metrics  {0}/metrics\n  checkout {0}/checkout?customer=7",
+             status   {0}/slo\n  timeline {0}/slo/timeline\n  control  {0}/control\n  \
+             metrics  {0}/metrics\n  checkout {0}/checkout?customer=7",
             self.url
         )
     }

@@ -259,6 +259,9 @@ impl Control {
         if self.core.mode() == Mode::Observe && self.core.state() == State::Closed {
             text.push_str(" (only observing)");
         }
+        if let Some(hold) = self.core.hold() {
+            text.push_str(&format!("; {}", hold.left(now)));
+        }
         if let Some(share) = self.core.ramping_since().map(|_| self.core.share(now)) {
             text.push_str(&format!("; {:.0} % pass", share * 100.0));
         }

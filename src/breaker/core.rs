@@ -1,6 +1,7 @@
 //! The state machine: pure. Times come in, tickets, refusals and transitions come out.
 
 use super::config::Breaker;
+use super::hold::Hold;
 use super::rejection::Reason;
 use super::trip::Why;
 use crate::outcome::Verdict;
@@ -135,6 +136,8 @@ pub(crate) struct Core {
     mode: Mode,
     /// Who decides when no operator does.
     own_mode: Mode,
+    /// When what an operator decided ends by itself, if it does.
+    hold: Option<Box<Hold>>,
     phase: Phase,
     generation: u32,
     /// How many times it has opened since it last closed for good.
@@ -156,6 +159,7 @@ impl Core {
             ramp: config.ramp,
             mode: config.mode,
             own_mode: config.mode,
+            hold: None,
             phase: Phase::Closed,
             generation: 1,
             attempt: 0,
@@ -171,6 +175,11 @@ impl Core {
 
     pub(crate) fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// What an operator decided for a while.
+    pub(crate) fn hold(&self) -> Option<&Hold> {
+        self.hold.as_deref()
     }
 
     pub(crate) fn attempt(&self) -> u32 {
@@ -208,8 +217,13 @@ impl Core {
         }
     }
 
-    /// What time alone does: an open breaker becomes half-open, probes that hang are given up, a ramp ends.
+    /// What time alone does: an open breaker becomes half-open, probes that hang are given up, a ramp ends; and so does
+    /// what an operator decided for a while.
     pub(crate) fn tick(&mut self, now: Timestamp) -> Option<Transition> {
+        if self.hold.as_ref().is_some_and(|hold| hold.is_over(now)) {
+            let transition = self.set_mode(Mode::Auto, None, now);
+            return transition.map(|transition| Transition { why: Why::OperatorOver, ..transition });
+        }
         if matches!(self.mode, Mode::ForcedOpen | Mode::ForcedClosed) {
             return None;
         }
@@ -311,18 +325,22 @@ impl Core {
         self.become_fresh(Phase::Open { until }, why)
     }
 
-    /// An operator decides, or lets go: then a breaker that was forced open ramps, one that was forced closed is closed.
-    pub(crate) fn set_mode(&mut self, mode: Mode, now: Timestamp) -> Option<Transition> {
+    /// An operator decides, until `hold` is over if there is one, or lets go: then a breaker that was forced open ramps,
+    /// one that was forced closed is closed.
+    pub(crate) fn set_mode(&mut self, mode: Mode, hold: Option<Hold>, now: Timestamp) -> Option<Transition> {
         let forced = matches!(self.mode, Mode::ForcedOpen | Mode::ForcedClosed);
         let mode = match mode {
             // Let go of, one that only observed does so again; it decides when it is told to while it observes.
-            Mode::Auto if forced => self.own_mode,
+            Mode::Auto if forced || self.hold.is_some() => self.own_mode,
+            Mode::Observe if hold.is_some() => mode,
             Mode::Auto | Mode::Observe => {
                 self.own_mode = mode;
                 mode
             }
             forced => forced,
         };
+        // What it does by itself has no end.
+        self.hold = hold.filter(|_| mode != self.own_mode).map(Box::new);
         if mode == self.mode {
             return None;
         }
@@ -340,7 +358,7 @@ impl Core {
     /// As it was made, in a life of its own; says from which state to which that was.
     pub(crate) fn restart(&mut self) -> (State, State) {
         let from = self.state();
-        (self.attempt, self.settled) = (0, None);
+        (self.attempt, self.settled, self.hold) = (0, None, None);
         self.phase = Phase::Closed;
         self.generation = self.generation.wrapping_add(1);
         (from, self.state())

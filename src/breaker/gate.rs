@@ -10,6 +10,7 @@ use super::control::{Control, Watched};
 #[cfg(any(feature = "metrics", plimsoll_loom))]
 use super::core::Transitions;
 use super::core::{Admission, Mode, State, Ticket, Transition};
+use super::hold::Hold;
 use super::rejection::{Reason, Rejection};
 use super::trip::Why;
 #[cfg(feature = "tower")]
@@ -289,10 +290,10 @@ impl Gate {
         self.judge(now);
     }
 
-    /// An operator decides, or lets go.
-    pub(crate) fn set_mode(&self, mode: Mode, now: Timestamp) {
+    /// An operator decides, for a while or until further notice, or lets go.
+    pub(crate) fn set_mode(&self, mode: Mode, hold: Option<Hold>, now: Timestamp) {
         let mut control = self.control.lock();
-        let transition = control.core.set_mode(mode, now);
+        let transition = control.core.set_mode(mode, hold, now);
         self.changed(control, transition, now);
     }
 
@@ -331,7 +332,8 @@ impl Gate {
         if transition.is_some() || refuses != refused {
             self.waiters.wake();
         }
-        if let Some(transition) = transition.filter(|transition| transition.from != transition.to) {
+        let told = |transition: &Transition| transition.from != transition.to || transition.why == Why::OperatorOver;
+        if let Some(transition) = transition.filter(told) {
             (self.report)(&transition, now);
         }
     }

@@ -8,6 +8,7 @@ mod config;
 mod control;
 mod core;
 mod gate;
+mod hold;
 mod rejection;
 mod trip;
 mod wait;
@@ -19,6 +20,7 @@ pub use core::State;
 pub(crate) use core::Transitions;
 pub(crate) use core::{Mode, Ticket, Transition};
 pub(crate) use gate::{Gate, Report};
+pub(crate) use hold::Hold;
 pub use rejection::{Reason, Rejection};
 pub use trip::Why;
 #[cfg(feature = "tower")]

@@ -29,13 +29,15 @@ pub enum Reason {
     Pressure,
     /// The call's deadline has passed, or would before it could be answered.
     Deadline,
+    /// Somebody shed calls of its priority by hand.
+    ShedByHand,
     /// The call was let through and failed. Only a fallback that is asked on failure too is told this.
     Failed,
 }
 
 impl Reason {
     /// Every reason to refuse a call.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Open,
         Self::Probing,
         Self::Ramping,
@@ -47,11 +49,13 @@ impl Reason {
         Self::QueueTimeout,
         Self::Pressure,
         Self::Deadline,
+        Self::ShedByHand,
     ];
 
     /// Whether it is the limiter that refuses, so that the call is *shed*, and not the breaker.
     pub const fn is_shed(self) -> bool {
-        matches!(self, Self::Limit | Self::QueueFull | Self::QueueTimeout | Self::Pressure | Self::Deadline)
+        use Reason::{Deadline, Limit, Pressure, QueueFull, QueueTimeout, ShedByHand};
+        matches!(self, Limit | QueueFull | QueueTimeout | Pressure | Deadline | ShedByHand)
     }
 
     /// The name it is exported under.
@@ -68,6 +72,7 @@ impl Reason {
             Self::QueueTimeout => "queue_timeout",
             Self::Pressure => "pressure",
             Self::Deadline => "deadline",
+            Self::ShedByHand => "shed_by_hand",
             Self::Failed => "failed",
         }
     }
@@ -133,6 +138,7 @@ impl fmt::Display for Rejection {
             Reason::QueueTimeout => "it waited to be let in until it was too late",
             Reason::Pressure => "the error budget goes too fast, and calls like it go first",
             Reason::Deadline => "its deadline would pass before it could be answered",
+            Reason::ShedByHand => "calls of its priority are shed by hand",
             Reason::Failed => return write!(f, "{guard} let the call through, and it failed"),
         };
         write!(f, "{guard} refused the call: {why}")?;

@@ -70,6 +70,8 @@ pub enum Why {
     RampOver,
     /// An operator said so.
     Operator,
+    /// What an operator had said was for so long.
+    OperatorOver,
 }
 
 impl fmt::Display for Why {
@@ -101,6 +103,7 @@ impl fmt::Display for Why {
             Self::OpenLongEnough => f.write_str("it was open for its time"),
             Self::RampOver => f.write_str("the ramp is over"),
             Self::Operator => f.write_str("an operator said so"),
+            Self::OperatorOver => f.write_str("the time that an operator had set is over"),
         }
     }
 }

@@ -280,7 +280,7 @@ impl GuardShown {
             slo: guard.slo(),
             refusals: guard.core.recorder.notes(),
             in_flight,
-            shedding: guard.core.shedding.map(|shedding| shedding.shown(in_flight)),
+            shedding: guard.core.shedding().map(|shedding| shedding.shown(in_flight)),
         }
     }
 }

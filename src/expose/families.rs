@@ -74,6 +74,11 @@ static SHED_RATIO: Family =
     family(names::SHED_RATIO, Kind::Gauge, "The share of calls shed, of the last ten seconds or so.");
 static SHEDS: Family =
     family(names::SHEDS, Kind::Counter, "Calls shed, by priority, whether or not a fallback answered them.");
+static SHED_BELOW: Family = family(
+    names::SHED_BELOW,
+    Kind::Gauge,
+    "The priority below which calls are shed by hand: 100 is default, 200 critical; 0 if none are.",
+);
 static QUEUED: Family = family(names::QUEUED, Kind::Gauge, "Calls that wait to be let in.");
 static EXHAUSTION: Family = family(
     names::EXHAUSTION,
@@ -93,7 +98,7 @@ static KEYED_BREAKERS: Family =
     family(names::KEYED_BREAKERS, Kind::Gauge, "How many keys of a guard per key have a breaker in this state.");
 
 /// Every family.
-pub(super) static ALL: [&Family; 23] = [
+pub(super) static ALL: [&Family; 24] = [
     &EVENTS,
     &OUTCOMES,
     &DURATION,
@@ -111,6 +116,7 @@ pub(super) static ALL: [&Family; 23] = [
     &SATURATION,
     &SHED_RATIO,
     &SHEDS,
+    &SHED_BELOW,
     &QUEUED,
     &GUARD_INFO,
     &KEYS,
@@ -287,6 +293,7 @@ fn shedding(guards: &[GuardShown], sink: &mut impl Sink) {
             sink.counter(&[(label::GUARD, guard.name), (label::PRIORITY, priority)], n);
         }
     }
+    level(guards, sink, &SHED_BELOW, |shedding| f64::from(shedding.limiter.below));
     level(guards, sink, &QUEUED, |shedding| f64::from(shedding.limiter.waiting));
 }
 

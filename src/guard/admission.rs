@@ -141,7 +141,7 @@ impl GuardCore {
         let context = context.seen_at(now);
         match self.ask_at(now, &context) {
             Ok(entry) => Entered::In(self.let_in(started, entry)),
-            Err(rejection) => match (rejection.reason(), self.shedding) {
+            Err(rejection) => match (rejection.reason(), self.shedding()) {
                 (Reason::Limit, Some(shedding)) if shedding.limiter.has_queue() => {
                     match shedding.limiter.wait(&context, now) {
                         Ok(waiting) => Entered::Waits(Admission::new(self, started, context, waiting)),
@@ -155,18 +155,21 @@ impl GuardCore {
 
     /// The limiter's refusal.
     pub(super) fn shed(&self, reason: Reason) -> Rejection {
+        if reason == Reason::ShedByHand {
+            return Rejection::new(self.name, reason, Rejection::NEVER);
+        }
         let wait = self.patience().map_or(RETRY, |patience| patience.clamp(Duration::from_millis(1), RETRY));
         Rejection::new(self.name, reason, nanos(wait))
     }
 
     /// How long a call may wait to be let in.
     pub(super) fn patience(&self) -> Option<Duration> {
-        self.shedding.map(|shedding| shedding.limiter.patience())
+        self.shedding().map(|shedding| shedding.limiter.patience())
     }
 
     /// What has become of somebody in line.
     pub(super) fn ask_in_line(&self, waiting: &Waiting, waker: &Waker) -> Option<Result<u8, Reason>> {
-        self.shedding?.limiter.ask(waiting, self.now(), waker)
+        self.shedding()?.limiter.ask(waiting, self.now(), waker)
     }
 
     /// Lets somebody in who waited, unless the breaker has opened meanwhile.
@@ -179,7 +182,7 @@ impl GuardCore {
 
     /// Somebody in line went away.
     pub(super) fn give_up(&self, waiting: &Waiting) {
-        if let Some(shedding) = self.shedding {
+        if let Some(shedding) = self.shedding() {
             shedding.limiter.give_up(waiting, self.now());
         }
     }

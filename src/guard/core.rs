@@ -34,7 +34,8 @@ pub(crate) struct GuardCore {
     /// Where calls are counted for the SLO, if `recorder` is one key's and only the breaker's.
     sli: Option<&'static Recorder>,
     pub(crate) gate: Option<Gate>,
-    pub(crate) shedding: Option<&'static Shedding>,
+    /// Unless it limits, it has one only once somebody sheds by hand.
+    pub(super) shedding: OnceLock<&'static Shedding>,
     clock: Clock,
     /// When windows, or the breaker, want to be rolled (ticks).
     next_tick: CachePadded<AtomicU64>,
@@ -56,7 +57,7 @@ impl GuardCore {
             recorder,
             sli: None,
             gate,
-            shedding: None,
+            shedding: OnceLock::new(),
             clock: meter.hub.clock.clone(),
             next_tick: CachePadded::new(AtomicU64::new(0)),
             first_byte: OnceLock::new(),
@@ -69,9 +70,9 @@ impl GuardCore {
         Self { sli: Some(sli), ..self }
     }
 
-    /// The same with a limiter.
-    pub(super) fn with_shedding(self, shedding: Option<Shedding>) -> Self {
-        Self { shedding: shedding.map(|shedding| &*Box::leak(Box::new(shedding))), ..self }
+    #[inline]
+    pub(crate) fn shedding(&self) -> Option<&'static Shedding> {
+        self.shedding.get().copied()
     }
 
     /// The recorder that the SLO reads.
@@ -166,8 +167,8 @@ impl GuardCore {
         if self.is_due(ticks) {
             return None;
         }
-        if let Some(shedding) = self.shedding
-            && (shedding.limiter.is_engaged() || CallContext::is_present())
+        if let Some(shedding) = self.shedding()
+            && (shedding.limiter.has_to_be_asked() || CallContext::is_present())
         {
             return None;
         }
@@ -189,7 +190,7 @@ impl GuardCore {
         if let Some(refused) = self.gate.as_ref().and_then(|gate| gate.refuses(|| now)) {
             return Err(refused);
         }
-        let level = match self.shedding {
+        let level = match self.shedding() {
             None => 0,
             Some(shedding) => shedding.limiter.enter(context, now).map_err(|reason| self.shed(reason))?,
         };
@@ -201,7 +202,7 @@ impl GuardCore {
             None => Ok(Ticket { generation: 0, lease: 0 }),
             Some(gate) => gate.refuses(|| now).map_or_else(|| gate.admit(now), Err),
         };
-        if let (Err(_), Some(shedding)) = (&ticket, self.shedding) {
+        if let (Err(_), Some(shedding)) = (&ticket, self.shedding()) {
             shedding.limiter.give_back(level, now);
         }
         ticket.map(|ticket| Entry { ticket, level })
@@ -228,7 +229,7 @@ impl GuardCore {
     #[inline]
     fn note(&self, reason: Reason, context: &CallContext) {
         self.sli().note(slot(), reason as usize);
-        if let Some(shedding) = self.shedding.filter(|_| reason.is_shed()) {
+        if let Some(shedding) = self.shedding().filter(|_| reason.is_shed()) {
             shedding.limiter.count(context.importance());
         }
     }
@@ -249,19 +250,11 @@ impl GuardCore {
         if let Some(sli) = self.sli {
             sli.record(slot(), row, latency);
         }
-        if let Some(shedding) = self.shedding
+        if let Some(shedding) = self.shedding()
             && (place.is_limited() || shedding.limiter.is_slow(latency))
         {
             self.leave(shedding, place, row, latency, self.clock.at(ticks));
         }
-    }
-
-    /// Gives back a call's place, and lets the limiter learn from it.
-    #[cold]
-    fn leave(&self, shedding: &Shedding, place: Place, row: Row, latency: u64, now: Timestamp) {
-        let good = self.meter.accounting.verdict_of(row, false) == Verdict::Good;
-        let inside = latency.saturating_sub(place.waited());
-        shedding.limiter.leave(place.level(), inside, good, || self.recorder.in_flight(), now);
     }
 
     /// Shows the breaker how a call ended that is not over yet, since a fallback may answer it.
@@ -272,7 +265,7 @@ impl GuardCore {
         if let Some(gate) = &self.gate {
             gate.see(ticket, outcome.row(), latency, now);
         }
-        if let Some(shedding) = self.shedding {
+        if let Some(shedding) = self.shedding() {
             self.leave(shedding, place, outcome.row(), latency, now);
         }
     }
@@ -351,8 +344,9 @@ impl GuardCore {
             }
             next = next.min(gate.next_tick());
         }
-        if let Some(shedding) = self.shedding {
+        if let Some(shedding) = self.shedding() {
             shedding.tick(self.meter, self.recorder, now);
+            self.end_by_hand(shedding, now);
         }
         let next = self.clock.shortly_before(next, self.clock.ticks());
         self.next_tick.store(next.raw(), Ordering::Relaxed);

@@ -196,12 +196,18 @@ impl Meter {
     /// With no lock held: whoever is told may ask.
     fn tell(&self, edges: Vec<Edge>, now: Timestamp) {
         for edge in edges {
+            let (objective, slo) = (edge.alert.objective, self.slo());
+            // No tick: whoever rolled told this. A reload may have come in between, and never changes which there are.
+            let period = self.period();
+            let reading = self.history.look(now, |view| view.read(objective, period));
+            let left = Budget::new(slo.objectives()[objective].target(), slo.period(), &reading, None).remaining;
             let kind = EventKind::Alert {
                 slo: self.name,
                 objective: edge.alert.name.to_string(),
                 severity: edge.alert.severity.as_str(),
                 state: edge.transition.as_str(),
                 long: edge.alert.long.length(),
+                budget_left: left,
                 why: why(&edge),
             };
             self.hub.events.emit(now, kind);

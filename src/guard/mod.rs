@@ -1,5 +1,6 @@
 //! One admission and one permit through recorder and breaker.
 
+mod act;
 mod admission;
 mod builder;
 mod core;
@@ -11,6 +12,7 @@ mod places;
 mod run;
 mod shedding;
 
+pub(crate) use act::Act;
 pub use admission::Acquire;
 #[cfg(feature = "retry")]
 pub(crate) use admission::timer;
@@ -32,9 +34,8 @@ pub(crate) use shedding::SheddingShown;
 pub(crate) use {core::GuardCore, hub::Hub, meter::Meter};
 
 use crate::breaker::{Mode, Reason, Rejection, State};
-use crate::events::EventKind;
 use crate::outcome::Outcome;
-use crate::shed::CallContext;
+use crate::shed::{CallContext, Priority};
 use std::fmt;
 
 /// Measures calls, and breaks the circuit. A handle: copies are the same guard.
@@ -102,54 +103,69 @@ impl Guard {
             None => format!("guard {} has no breaker", self.name()),
             Some(gate) => gate.explain(self.name(), self.core.now()),
         };
-        if let Some(shedding) = self.core.shedding {
+        if let Some(shedding) = self.core.shedding() {
+            self.core.end_by_hand(shedding, self.core.now());
             words.push_str("; ");
-            words.push_str(&shedding.limiter.explain());
+            words.push_str(&shedding.explain(self.core.now()));
         }
         words
     }
 
     /// Refuses every call until [`auto`](Self::auto).
     pub fn force_open(&self) {
-        self.operate(Mode::ForcedOpen, "forced open");
+        self.operate(Mode::ForcedOpen, &Act::default());
     }
 
     /// Lets every call through until [`auto`](Self::auto).
     pub fn force_closed(&self) {
-        self.operate(Mode::ForcedClosed, "forced closed");
+        self.operate(Mode::ForcedClosed, &Act::default());
     }
 
     /// Decides but refuses nothing, until [`auto`](Self::auto).
     pub fn observe_only(&self) {
-        self.operate(Mode::Observe, "set to observe only");
+        self.operate(Mode::Observe, &Act::default());
     }
 
     /// Gives the decision back to the breaker. One that was forced open lets calls through gradually; one that only
     /// observed before it was forced observes again, and decides when this is called once more.
     pub fn auto(&self) {
-        self.operate(Mode::Auto, "given back its decision");
+        self.operate(Mode::Auto, &Act::default());
     }
 
-    fn operate(&self, mode: Mode, what: &str) {
-        let now = self.core.now();
-        let what = match &self.core.gate {
-            Some(_) => format!("breaker {} was {what}", self.name()),
-            None => format!("guard {} has no breaker to be {what}", self.name()),
-        };
-        self.core.meter.hub.events.emit(now, EventKind::Operator { what });
-        if let Some(gate) = &self.core.gate {
-            gate.set_mode(mode, now);
-        }
+    /// Refuses at once every call of a lower priority than this, until it is called with `None`: to shed a class of calls by
+    /// hand. With a limiter or without one; calls that say nothing are [`Priority::DEFAULT`].
+    ///
+    /// ```
+    /// # use plimsoll::{CallContext, Plimsoll, Priority, Reason, Slo};
+    /// # let plimsoll = Plimsoll::new();
+    /// let guard = plimsoll.declare(Slo::new("checkout").success(99.9))?.guard().build()?;
+    /// guard.shed_below(Some(Priority::DEFAULT));
+    /// let crawler = CallContext::new().priority(Priority::SHEDDABLE);
+    /// assert_eq!(guard.admit_in(crawler).unwrap_err().reason(), Reason::ShedByHand);
+    /// assert!(guard.admit().is_ok());
+    /// guard.shed_below(None);
+    /// assert!(guard.admit_in(crawler).is_ok());
+    /// # Ok::<(), plimsoll::Error>(())
+    /// ```
+    pub fn shed_below(&self, priority: Option<Priority>) {
+        self.shed(priority, &Act::default());
+    }
+
+    /// The priority below which it [sheds by hand](Self::shed_below); none if it does not.
+    pub fn sheds_below(&self) -> Option<Priority> {
+        let shedding = self.core.shedding()?;
+        self.core.end_by_hand(shedding, self.core.now());
+        shedding.limiter.sheds_below()
     }
 
     /// How many calls it lets in at once just now; none if it limits nothing.
     pub fn limit(&self) -> Option<u32> {
-        self.core.shedding.and_then(|shedding| shedding.limiter.shown().limit)
+        self.core.shedding().and_then(|shedding| shedding.limiter.shown().limit)
     }
 
     /// How far its warm-up is, 0..1; none if there is none, or it is over.
     pub fn warmth(&self) -> Option<f64> {
-        self.core.shedding.and_then(|shedding| shedding.limiter.warmth(self.core.now()))
+        self.core.shedding().and_then(|shedding| shedding.limiter.warmth(self.core.now()))
     }
 
     /// Calls under way.

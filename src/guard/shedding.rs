@@ -1,9 +1,12 @@
 //! A guard's limiter, and what tells it how hard to shed.
 
-use super::Meter;
-use crate::outcome::Accounting;
+use super::permit::Place;
+use super::{GuardCore, Meter};
+use crate::breaker::Hold;
+use crate::events::EventKind;
+use crate::outcome::{Accounting, Row, Verdict};
 use crate::record::{Mapping, Recorder};
-use crate::shed::{Limiter, LimiterShown, Pressure, Shed};
+use crate::shed::{Limiter, LimiterShown, Pressure, Priority, Shed};
 use crate::time::Timestamp;
 use parking_lot::Mutex;
 use std::time::Duration;
@@ -16,6 +19,8 @@ const LATELY: Duration = Duration::from_secs(10);
 pub(crate) struct Shedding {
     pub(crate) limiter: Limiter,
     outer: Mutex<Outer>,
+    /// When what is shed by hand ends by itself, if it does.
+    by_hand: Mutex<Option<Hold>>,
 }
 
 #[derive(Debug)]
@@ -55,7 +60,8 @@ impl Shedding {
             lately: (0.0, 0.0),
             known: None,
         };
-        Self { limiter: Limiter::new(shed, meter.patience(), now), outer: Mutex::new(outer) }
+        let limiter = Limiter::new(shed, meter.patience(), now);
+        Self { limiter, outer: Mutex::new(outer), by_hand: Mutex::default() }
     }
 
     /// What time alone does. If another thread is about it, it is done.
@@ -64,6 +70,22 @@ impl Shedding {
         let pressure = outer.look(&self.limiter.shown(), meter, recorder, now);
         drop(outer);
         self.limiter.tick(pressure, now);
+    }
+
+    /// Sheds what is below this by hand, until `hold` is over if there is one.
+    pub(super) fn shed_below(&self, priority: Option<Priority>, hold: Option<Hold>) {
+        let mut by_hand = self.by_hand.lock();
+        self.limiter.shed_below(priority);
+        *by_hand = hold.filter(|_| priority.is_some());
+    }
+
+    /// In words.
+    pub(super) fn explain(&self, now: Timestamp) -> String {
+        let mut words = self.limiter.explain();
+        if let Some(hold) = &*self.by_hand.lock() {
+            words.push_str(&format!("; {}", hold.left(now)));
+        }
+        words
     }
 
     #[cfg(feature = "metrics")]
@@ -91,5 +113,41 @@ impl Outer {
         (self.at, self.last) = (now, (calls, sheds));
         let tallies = self.mappings.iter().map(|mapping| mapping.tally(&self.cells));
         self.pressure.update(tallies, meter.budget_left(), now)
+    }
+}
+
+impl GuardCore {
+    /// The same with a limiter.
+    pub(super) fn with_shedding(self, shedding: Option<Shedding>) -> Self {
+        if let Some(shedding) = shedding {
+            self.shedding.get_or_init(|| Box::leak(Box::new(shedding)));
+        }
+        self
+    }
+
+    /// One that sheds nothing but by hand, if there was none.
+    pub(super) fn shedding_by_hand(&self) -> &'static Shedding {
+        self.shedding
+            .get_or_init(|| Box::leak(Box::new(Shedding::new(&Shed::by_hand(), self.meter, self.recorder, self.now()))))
+    }
+
+    /// Sheds nothing by hand any more if that was for a while that is over. If another thread is about it, it is done.
+    pub(super) fn end_by_hand(&self, shedding: &Shedding, now: Timestamp) {
+        let Some(mut by_hand) = shedding.by_hand.try_lock() else { return };
+        if by_hand.take_if(|hold| hold.is_over(now)).is_some() {
+            shedding.limiter.shed_below(None);
+            drop(by_hand);
+            let what =
+                format!("guard {} sheds no priority by hand any more, for the time that was set is over", self.name);
+            self.meter.hub.events.emit(now, EventKind::Operator { what, by: None, why: None });
+        }
+    }
+
+    /// Gives back a call's place, and lets the limiter learn from it.
+    #[cold]
+    pub(super) fn leave(&self, shedding: &Shedding, place: Place, row: Row, latency: u64, now: Timestamp) {
+        let good = self.meter.accounting.verdict_of(row, false) == Verdict::Good;
+        let inside = latency.saturating_sub(place.waited());
+        shedding.limiter.leave(place.level(), inside, good, || self.recorder.in_flight(), now);
     }
 }

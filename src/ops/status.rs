@@ -3,6 +3,7 @@
 use super::words::{bar, count, duration, percent, state};
 use crate::alert::{AlertState, AlertStatus};
 use crate::breaker::{Reason, State};
+use crate::events::Event;
 use crate::guard::{Guard, KeyedShown};
 use crate::outcome::Outcome;
 use crate::registry::{ObjectiveHandle, Plimsoll, SloHandle};
@@ -69,7 +70,7 @@ fn summary(page: &mut String, slos: &[SloHandle], guards: &[Guard], keyed: &[Key
     }
 }
 
-fn one_slo(page: &mut String, slo: &SloHandle, now: Timestamp) {
+pub(super) fn one_slo(page: &mut String, slo: &SloHandle, now: Timestamp) {
     let declared = slo.declaration();
     _ = write!(page, "\nSLO {}", slo.name());
     if declared.service_name() != slo.name() {
@@ -181,13 +182,13 @@ fn one_objective(
     }
 }
 
-fn one_guard(page: &mut String, guard: &Guard) {
+pub(super) fn one_guard(page: &mut String, guard: &Guard) {
     _ = writeln!(page, "\nGuard {} (counts towards SLO {}): {}", guard.name(), guard.slo(), state(guard.state()));
     _ = writeln!(page, "  {}", guard.explain());
     calls(page, guard.in_flight(), &guard.core.recorder.notes());
 }
 
-fn one_keyed_guard(page: &mut String, guard: &KeyedShown) {
+pub(super) fn one_keyed_guard(page: &mut String, guard: &KeyedShown) {
     let KeyedShown { name, slo, keys, capacity, evicted, overflowed, unwell, .. } = guard;
     let (keys, room) = (count(*keys as u64), count(*capacity as u64));
     _ = writeln!(page, "\nGuard {name} (counts towards SLO {slo}): a breaker for each of {keys} keys, room for {room}");
@@ -220,12 +221,16 @@ fn events(page: &mut String, plimsoll: &Plimsoll, now: Timestamp) {
         page.push_str("  nothing yet\n");
     }
     for event in events.iter().rev().take(EVENTS) {
-        let ago = format!("{} ago", duration(now.since(event.at)));
-        _ = writeln!(page, "  {}  {ago:>16}  {}", wall(event.wall, "%m-%d %H:%M:%S"), event.kind);
+        one_event(page, event, now);
     }
 }
 
-fn wall(time: std::time::SystemTime, format: &str) -> String {
+pub(super) fn one_event(page: &mut String, event: &Event, now: Timestamp) {
+    let ago = format!("{} ago", duration(now.since(event.at)));
+    _ = writeln!(page, "  {}  {ago:>16}  {}", wall(event.wall, "%m-%d %H:%M:%S"), event.kind);
+}
+
+pub(super) fn wall(time: std::time::SystemTime, format: &str) -> String {
     jiff::Timestamp::try_from(time)
         .map_or_else(|_| "at an unknown time".to_owned(), |time| time.strftime(format).to_string())
 }
@@ -258,6 +263,7 @@ const fn reason_word(reason: Reason) -> &'static str {
         Reason::QueueTimeout => "because they waited too long",
         Reason::Pressure => "because the budget went too fast",
         Reason::Deadline => "because of their deadline",
+        Reason::ShedByHand => "by hand",
         Reason::Failed => "because the call had failed",
     }
 }

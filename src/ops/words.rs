@@ -70,3 +70,15 @@ pub(super) const fn state(state: State) -> &'static str {
         State::WouldBeOpen => "would be open, but only observes (calls pass)",
     }
 }
+
+/// The names there are, if they are not too many.
+#[cfg(feature = "axum")]
+pub(super) fn known(names: &[&str]) -> String {
+    const SHOWN: usize = 50;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect();
+    match names.len().saturating_sub(SHOWN) {
+        _ if names.is_empty() => "there are none yet".to_owned(),
+        0 => format!("there are {}", shown.join(", ")),
+        more => format!("there are {}, and {more} more", shown.join(", ")),
+    }
+}

@@ -25,7 +25,7 @@ use epochs::{Epochs, Past};
 use std::time::Duration;
 
 /// Things that can be told apart by [`Recorder::note`].
-pub(crate) const NOTES: usize = 11;
+pub(crate) const NOTES: usize = 12;
 
 // A shard's head: calls in flight by epoch, the sum of latencies, events without one, notes, the histogram.
 const SUM: usize = EPOCHS;

@@ -42,6 +42,11 @@ impl Shed {
         Self { fixed: Some(limit), queue: 0, ..Self::adaptive() }
     }
 
+    /// Of a guard that limits nothing: no call takes long enough to engage it.
+    pub(crate) const fn by_hand() -> Self {
+        Self::adaptive().queue(0).target(Duration::MAX)
+    }
+
     /// How many calls may wait for room; with 0 whoever finds none is refused. The default is 1,024 for the adaptive
     /// limit, and 0 for a fixed one.
     ///

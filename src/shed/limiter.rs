@@ -12,7 +12,6 @@ use crate::breaker::Reason;
 use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering};
 use crate::time::{Timestamp, nanos};
 use crossbeam_utils::CachePadded;
-use std::fmt;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -24,6 +23,9 @@ const DOUBLINGS: f64 = 8.0;
 /// The most that is ever refused by ratio, so that something is still learned from the rest. In 2⁻³².
 const MOST: f64 = 0.9;
 const WHOLE: u64 = 1 << 32;
+/// See [`Hot::asks`].
+const LIMITS: u32 = 1;
+const FLOOR: u32 = 1 << 8;
 
 /// Decides who is let in when not all can be.
 pub(crate) struct Limiter {
@@ -35,10 +37,10 @@ pub(crate) struct Limiter {
     /// Slower calls engage it, in nanoseconds.
     slow: u64,
     cold_until: Option<(Timestamp, Duration)>,
-    hot: CachePadded<Hot>,
-    in_flight: CachePadded<AtomicU32>,
+    pub(super) hot: CachePadded<Hot>,
+    pub(super) in_flight: CachePadded<AtomicU32>,
     /// Those in line. Written under the queue's lock.
-    waiting: AtomicU32,
+    pub(super) waiting: AtomicU32,
     queue: Mutex<Queue>,
     learned: Mutex<Estimator>,
     /// How long a call takes once it is let in, in nanoseconds.
@@ -53,14 +55,15 @@ pub(crate) struct Limiter {
     shares: [AtomicU64; 2],
     thinned: [AtomicU64; 2],
     /// Refused, by [`Priority::band`].
-    sheds: [AtomicU64; 3],
+    pub(super) sheds: [AtomicU64; 3],
 }
 
 /// Read by every call.
 #[derive(Debug)]
-struct Hot {
-    engaged: AtomicU32,
-    limit: AtomicU32,
+pub(super) struct Hot {
+    /// [`LIMITS`] while it limits; and, times [`FLOOR`], the level below which everything is refused by hand. 0: nobody need ask.
+    asks: AtomicU32,
+    pub(super) limit: AtomicU32,
 }
 
 impl Limiter {
@@ -75,7 +78,7 @@ impl Limiter {
             has_queue: shed.queue > 0,
             slow: nanos(target / 4),
             cold_until: cold.then(|| (now.after(shed.warm_up), shed.warm_up)),
-            hot: CachePadded::new(Hot { engaged: AtomicU32::new(0), limit: AtomicU32::new(u32::MAX) }),
+            hot: CachePadded::new(Hot { asks: AtomicU32::new(0), limit: AtomicU32::new(u32::MAX) }),
             in_flight: CachePadded::new(AtomicU32::new(0)),
             waiting: AtomicU32::new(0),
             queue: Mutex::new(Queue::new(shed.queue, nanos(target))),
@@ -90,16 +93,34 @@ impl Limiter {
         };
         if cold || shed.fixed.is_some() {
             limiter.publish(&limiter.learned.lock(), now);
-            limiter.hot.engaged.store(1, Ordering::Release);
+            limiter.hot.asks.store(LIMITS, Ordering::Release);
         }
         limiter
     }
 
     /// Whether a call has to ask.
     #[inline]
-    pub(crate) fn is_engaged(&self) -> bool {
+    pub(crate) fn has_to_be_asked(&self) -> bool {
+        self.hot.asks.load(Ordering::Relaxed) != 0
+    }
+
+    pub(super) fn is_engaged(&self) -> bool {
         // Acquire: with it the limit is seen that was learned, or begun with.
-        self.hot.engaged.load(Ordering::Acquire) != 0
+        self.hot.asks.load(Ordering::Acquire) & LIMITS != 0
+    }
+
+    /// Refuses whatever matters less than this; nothing, if there is no such priority.
+    pub(crate) fn shed_below(&self, priority: Option<Priority>) {
+        let floor = u32::from(priority.map_or(0, Priority::level)) * FLOOR;
+        // The closure always has an answer. Relaxed: the level is all there is to see.
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        _ = self.hot.asks.fetch_update(set, fetch, |asks| Some(asks & LIMITS | floor));
+    }
+
+    /// The priority below which everything is refused by hand.
+    pub(crate) fn sheds_below(&self) -> Option<Priority> {
+        let level = (self.hot.asks.load(Ordering::Relaxed) / FLOOR) as u8;
+        (level > 0).then(|| Priority::custom(level))
     }
 
     /// Whether a call that took so long engages it.
@@ -110,6 +131,9 @@ impl Limiter {
 
     /// Lets a call in, and says at which level, for [`leave`](Self::leave): 0 if it is not counted.
     pub(crate) fn enter(&self, context: &CallContext, now: Timestamp) -> Result<u8, Reason> {
+        if self.sheds_below().is_some_and(|least| context.importance() < least) {
+            return Err(Reason::ShedByHand);
+        }
         if context.due().is_some_and(|due| due <= now.after(self.expected())) {
             return Err(Reason::Deadline);
         }
@@ -208,7 +232,7 @@ impl Limiter {
     }
 
     /// How long a call takes once it is let in.
-    fn expected(&self) -> Duration {
+    pub(super) fn expected(&self) -> Duration {
         Duration::from_nanos(self.expected.load(Ordering::Relaxed))
     }
 
@@ -271,7 +295,7 @@ impl Limiter {
         let Some(mut learned) = self.learned.try_lock() else { return };
         learned.begin(in_flight);
         self.publish(&learned, now);
-        self.hot.engaged.store(1, Ordering::Release);
+        self.hot.asks.fetch_or(LIMITS, Ordering::Release);
     }
 
     fn publish(&self, learned: &Estimator, now: Timestamp) {
@@ -309,7 +333,7 @@ impl Limiter {
         let busy = Timestamp::from_nanos(self.busy.load(Ordering::Relaxed));
         let calm = now.since(busy) > CALM.max(self.target.saturating_mul(100));
         if self.adaptive && calm && self.warmth(now).is_none() {
-            self.hot.engaged.store(0, Ordering::Release);
+            self.hot.asks.fetch_and(!LIMITS, Ordering::Release);
         }
         self.hand_over(now);
     }
@@ -318,34 +342,6 @@ impl Limiter {
     pub(crate) fn count(&self, priority: Priority) {
         self.sheds[priority.band()].fetch_add(1, Ordering::Relaxed);
     }
-
-    /// In words.
-    pub(crate) fn explain(&self) -> String {
-        let LimiterShown { limit, waiting, sheds, .. } = self.shown();
-        let shed: u64 = sheds.iter().sum();
-        match limit {
-            None => format!("its limiter limits nothing now, and has shed {shed} calls so far"),
-            Some(limit) => {
-                let (in_flight, takes) = (self.in_flight.load(Ordering::Relaxed), self.expected());
-                format!(
-                    "its limiter lets {limit} calls in at once, of which each takes {takes:.1?}; {in_flight} are in, {waiting} \
-                     wait, for {:.1?} at the most, and {shed} were shed so far",
-                    self.patience()
-                )
-            }
-        }
-    }
-
-    /// What it stands at.
-    pub(crate) fn shown(&self) -> LimiterShown {
-        let engaged = self.is_engaged();
-        let limit = self.hot.limit.load(Ordering::Relaxed);
-        LimiterShown {
-            limit: (engaged && limit != u32::MAX).then_some(limit),
-            waiting: self.waiting.load(Ordering::Relaxed),
-            sheds: self.sheds.each_ref().map(|sheds| sheds.load(Ordering::Relaxed)),
-        }
-    }
 }
 
 /// A place in line. Whoever holds it asks what has become of it, or gives up.
@@ -353,21 +349,4 @@ impl Limiter {
 pub(crate) struct Waiting {
     number: u64,
     priority: Priority,
-}
-
-/// What a limiter stands at.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LimiterShown {
-    /// None while it limits nothing.
-    pub(crate) limit: Option<u32>,
-    #[cfg_attr(not(feature = "metrics"), allow(dead_code))] // only exported
-    pub(crate) waiting: u32,
-    /// By [`Priority::band`].
-    pub(crate) sheds: [u64; 3],
-}
-
-impl fmt::Debug for Limiter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Limiter").field("shown", &self.shown()).finish_non_exhaustive()
-    }
 }

@@ -11,9 +11,11 @@ mod limiter;
 mod pressure;
 mod priority;
 mod queue;
+mod shown;
 
 pub use config::Shed;
 pub use context::CallContext;
-pub(crate) use limiter::{Limiter, LimiterShown, Waiting};
+pub(crate) use limiter::{Limiter, Waiting};
 pub(crate) use pressure::Pressure;
 pub use priority::Priority;
+pub(crate) use shown::LimiterShown;

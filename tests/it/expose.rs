@@ -38,9 +38,15 @@ fn every_series_is_there_at_zero_before_the_first_call() {
     has("plimsoll_slo_info", 2);
     has("plimsoll_breaker_state", 2 * 7);
     has("plimsoll_breaker_transitions_total", 25);
-    has("plimsoll_rejections_total", 2 * 11);
+    has("plimsoll_rejections_total", 2 * 12);
     has("plimsoll_sheds_total", 2 * 3);
-    for gauge in ["plimsoll_saturation_ratio", "plimsoll_shed_ratio", "plimsoll_queued", "plimsoll_guard_info"] {
+    for gauge in [
+        "plimsoll_saturation_ratio",
+        "plimsoll_shed_ratio",
+        "plimsoll_queued",
+        "plimsoll_shed_below",
+        "plimsoll_guard_info",
+    ] {
         has(gauge, 2);
     }
     has("plimsoll_budget_exhaustion_seconds", 2);

@@ -40,6 +40,9 @@ mod naive_breaker;
 mod openslo;
 mod ops;
 #[cfg(feature = "axum")]
+mod ops_control;
+mod ops_timeline;
+#[cfg(feature = "axum")]
 mod prometheus;
 mod property_breaker;
 mod property_windows;
@@ -51,6 +54,7 @@ mod reload;
 mod rig;
 #[cfg(feature = "http")]
 mod shed_layers;
+mod shed_operate;
 #[cfg(feature = "sim")]
 mod sim;
 mod slo_math;

@@ -39,8 +39,8 @@ const PLAN: &[(&str, &[&str])] = &[
     (
         "ops",
         &[
-            "names", "time", "events", "outcome", "slo", "window", "budget", "alert", "breaker", "guard", "registry",
-            "expose",
+            "names", "time", "events", "outcome", "slo", "window", "budget", "alert", "breaker", "shed", "guard",
+            "registry", "expose",
         ],
     ),
     ("sim", &["error", "time", "outcome", "breaker", "shed", "guard", "registry"]),

@@ -90,7 +90,7 @@ const COMPONENT: &str = "A kustomize component. In the kustomization that has th
      It sets no namespace: that kustomization does.";
 
 const ADAPTER: &str = "Helm values for prometheus-adapter: the saturation of a pod's fullest door, as a metric of that pod.\n\
-     The series need the labels `namespace` and `pod`: prometheus.yml sets them where it finds pods by Kubernetes' API.";
+     The series need the labels `namespace` and `instance`, the pod's name: prometheus-kubernetes.yml sets both.";
 
 /// A strategic merge patch.
 fn probes(pods: &Pods<'_>, port: u16) -> Value {
@@ -108,6 +108,8 @@ fn probes(pods: &Pods<'_>, port: u16) -> Value {
                     "terminationGracePeriodSeconds": 60,
                     "containers": [{
                         "name": pods.name,
+                        // Prometheus finds pods by the name of this port.
+                        "ports": [{ "name": "http", "containerPort": port }],
                         // Two minutes to start; until then the others are not asked.
                         "startupProbe": { "httpGet": get("/livez"), "periodSeconds": 2, "failureThreshold": 60 },
                         "livenessProbe": {

@@ -60,7 +60,7 @@ impl<'a> Pods<'a> {
     pub(super) fn scaled_object(&self) -> Value {
         // A query has one number: the sum, of which KEDA takes the average over pods.
         let query = format!(
-            "sum(max by (namespace, pod) ({}))",
+            "sum(max by (namespace, instance) ({}))",
             saturation(&self.doors, &format!("namespace=\"{}\"", self.namespace))
         );
         json!({
@@ -127,8 +127,8 @@ pub(super) fn adapter(kit: &Kit) -> Value {
     json!({
         "rules": {
             "custom": [{
-                "seriesQuery": format!("{}{{namespace!=\"\",pod!=\"\"}}", names::SATURATION),
-                "resources": { "overrides": { "namespace": { "resource": "namespace" }, "pod": { "resource": "pod" } } },
+                "seriesQuery": format!("{}{{namespace!=\"\",instance!=\"\"}}", names::SATURATION),
+                "resources": { "overrides": { "namespace": { "resource": "namespace" }, "instance": { "resource": "pod" } } },
                 "name": { "as": names::SATURATION },
                 "metricsQuery": format!("max by (<<.GroupBy>>) ({})", saturation(&doors, "<<.LabelMatchers>>")),
             }],

@@ -107,7 +107,7 @@ pub(super) fn low(page: &mut Page, about: &About<'_>) {
         page,
         Alarm::BudgetLow,
         &format!(
-            "Little of {}'s error budget is left. Nothing need be broken now: the budget went over days. This is for working \
+            "Little of {}'s error budget is left. Each step of the policy has an alert of its own. Nothing need be broken now: the budget went over days. This is for working \
              hours, and it is about what the team does next. If a burn alert fires as well, go to \
              [its runbook]({}) first.",
             about.name(),
@@ -128,6 +128,9 @@ pub(super) fn low(page: &mut Page, about: &About<'_>) {
         .steps()
         .map(|(percent, action)| format!("under {} % left: {}", rounded(percent), markdown(action)))
         .collect();
+    if steps.is_empty() {
+        steps.push("under 10 % left (the policy has no step): go easy on changes".to_owned());
+    }
     steps.push(format!("nothing left: {}", markdown(slo.policy().exhausted())));
     page.items(&steps);
     page.block(&format!(

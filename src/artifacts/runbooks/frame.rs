@@ -2,19 +2,16 @@
 
 use super::super::commands as run;
 use super::super::page::{Page, listed};
-use super::super::text::{link, markdown, rounded};
+use super::super::text::{in_words, link, markdown, rounded};
 use super::super::{Alarm, Kit, Subject};
 use crate::slo::{Severity, Slo};
+use std::time::Duration;
 
 /// How long somebody tries alone.
 pub(in crate::artifacts) const ESCALATE: &str = "15 minutes";
 
-/// When each of the other alerts fires, in words.
-pub(super) const BREAKER_OPEN_FOR: &str = "10 minutes";
-pub(super) const SHED_OVER: &str = "10 %";
-pub(super) const SHEDDING_FOR: &str = "5 minutes";
-pub(super) const INSTANCE_DOWN_FOR: &str = "2 minutes";
-pub(super) const ABSENT_FOR: &str = "5 minutes";
+/// How much of an SLO's calls may be shed, and how long a breaker may be open: as the rules have it.
+pub(super) const SHED_OVER: &str = "5 %";
 
 /// What a runbook is about.
 #[derive(Debug)]
@@ -47,6 +44,18 @@ impl<'a> About<'a> {
     /// Another SLO of the kit.
     pub(super) fn other(&self, name: &str) -> Option<&'a Subject<'a>> {
         self.subjects.iter().find(|other| other.slo.name() == name)
+    }
+
+    /// How long something lasts before an alert fires, in words; some scrapes at least. The rules say the same.
+    pub(super) fn lasting(&self, alarm: Alarm) -> String {
+        let (scrapes, minutes) = match alarm {
+            Alarm::BreakerOpen => (20, 10),
+            Alarm::Shedding => (4, 5),
+            Alarm::InstanceDown => (4, 1),
+            Alarm::Absent => (8, 2),
+            Alarm::BudgetBurn | Alarm::BudgetLow | Alarm::Drift | Alarm::Unacknowledged => (20, 15),
+        };
+        in_words(Duration::from_secs(60 * minutes).max(self.slo().scraped_every().saturating_mul(scrapes)))
     }
 
     /// SLOs of the kit that depend on this one.

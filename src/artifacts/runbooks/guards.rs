@@ -5,7 +5,7 @@ use super::super::commands as run;
 use super::super::page::Page;
 use super::super::text::markdown;
 use super::causes;
-use super::frame::{About, BREAKER_OPEN_FOR, SHED_OVER, SHEDDING_FOR};
+use super::frame::{About, SHED_OVER};
 
 /// Lines of a table of causes.
 pub(super) fn row(seen: &str, is: &str, act: &str) -> [String; 3] {
@@ -21,11 +21,11 @@ pub(super) fn breaker(page: &mut Page, about: &About<'_>) {
         page,
         Alarm::BreakerOpen,
         &format!(
-            "A breaker whose calls count for {} has not been closed for {}: the alert's label `guard` names it. Its calls are \
-             refused; where there is a fallback, that answers. The breaker is not the trouble: what it guards is. It closes by \
-             itself once its probes succeed.",
+            "A breaker whose calls count for {} was open for over half of the last {}, or somebody holds it open: the alert's label \
+             `guard` names it. Its calls are refused; where there is a fallback, that answers. The breaker is not the trouble: what \
+             it guards is. It closes by itself once its probes succeed.",
             about.name(),
-            BREAKER_OPEN_FOR
+            about.lasting(Alarm::BreakerOpen)
         ),
     );
     about.first(
@@ -42,17 +42,17 @@ pub(super) fn breaker(page: &mut Page, about: &About<'_>) {
         &[
             row(
                 "all instances, failures; probes fail",
-                &format!("dependency down: {}", causes::dependency_row(about)),
+                &format!("down: {}", causes::dependency_row(about)),
                 "call its owner; see that fallbacks answer; leave the breaker as it is",
             ),
             row(
                 "all instances, slow ratio or age in flight in the explanation",
-                "dependency slow",
+                "a slow dependency",
                 "the same; retries off",
             ),
             row(
                 "it closes, ramps, and opens again",
-                "dependency overloaded",
+                "an overloaded dependency",
                 "hold it open for 15 minutes: it gets air",
             ),
             row("since a rollout, of either side", "bad deploy", "roll back that side"),
@@ -109,12 +109,12 @@ pub(super) fn shedding(page: &mut Page, about: &About<'_>) {
         page,
         Alarm::Shedding,
         &format!(
-            "Over {} of the calls of a guard that counts for {} have been shed for {}: refused early, so that the rest is answered \
-             in time. The least important go first. It protects the service, but users see refusals: there is too little room, or \
-             too much is asked.",
+            "For {}, over {} of the calls of {} have been shed at one guard: refused early, so that the rest is answered in time. The \
+             least important go first. It protects the service, but users see refusals: there is too little room, or too much is \
+             asked.",
+            about.lasting(Alarm::Shedding),
             SHED_OVER,
-            about.name(),
-            SHEDDING_FOR
+            about.name()
         ),
     );
     about.first(

@@ -12,6 +12,7 @@ mod silence;
 
 use super::page::Page;
 use super::{Alarm, Artifact, Kit};
+use crate::slo::Severity;
 use frame::About;
 
 /// All of them.
@@ -21,6 +22,10 @@ pub(super) fn files(kit: &Kit) -> Vec<Artifact> {
     for subject in &subjects {
         let about = About { kit, subjects: &subjects, subject };
         for alarm in Alarm::ALL {
+            // Without P0 alerts nobody is paged at once, and there is nobody whose page could be taken over.
+            if alarm == Alarm::Unacknowledged && subject.slo.highest_severity() < Severity::P0 {
+                continue;
+            }
             files.push(Artifact::new(alarm.runbook(subject), page(&about, alarm)));
         }
     }

@@ -5,7 +5,7 @@ use super::super::commands as run;
 use super::super::page::Page;
 use super::super::text::shell;
 use super::causes;
-use super::frame::{ABSENT_FOR, About, ESCALATE, INSTANCE_DOWN_FOR, owner};
+use super::frame::{About, ESCALATE, owner};
 use super::guards::{CAUSES, row};
 
 pub(super) fn down(page: &mut Page, about: &About<'_>) {
@@ -15,10 +15,10 @@ pub(super) fn down(page: &mut Page, about: &About<'_>) {
         page,
         Alarm::InstanceDown,
         &format!(
-            "An instance of {} has not answered Prometheus for {}: the label `instance` names it. It may be dead, stuck, or only out \
+            "An instance of {} has not answered Prometheus for {}: the label `instance` names it (in Kubernetes, the pod). It may be dead, stuck, or only out \
              of Prometheus' reach. What it did since then is in no burn rate, so {}'s other alerts may look better than things are.",
             about.service(),
-            INSTANCE_DOWN_FOR,
+            about.lasting(Alarm::InstanceDown),
             about.name()
         ),
     );
@@ -84,7 +84,7 @@ pub(super) fn absent(page: &mut Page, about: &About<'_>) {
              not measured. While this lasts no burn alert of this SLO can fire. Treat it as an outage until you have seen that users are \
              served.",
             about.name(),
-            ABSENT_FOR
+            about.lasting(Alarm::Absent)
         ),
     );
     about.first(
@@ -173,8 +173,9 @@ pub(super) fn drift(page: &mut Page, about: &About<'_>) {
         page,
         Alarm::Drift,
         &format!(
-            "What runs declares {} otherwise than what is deployed here: alerts, dashboards and this page may name wrong targets. Users \
-             notice nothing. These files were written from declaration `{print}`.",
+            "For {}, what runs has declared {} otherwise than what is deployed here: alerts, dashboards and this page may name wrong \
+             targets. Users notice nothing. These files were written from declaration `{print}`.",
+            about.lasting(Alarm::Drift),
             about.name()
         ),
     );
@@ -230,9 +231,10 @@ pub(super) fn unacknowledged(page: &mut Page, about: &About<'_>) {
         page,
         Alarm::Unacknowledged,
         &format!(
-            "Somebody was paged about {} {ESCALATE} ago. The alert goes on, and nobody has said that they have it. You are next in line: \
+            "Somebody was paged about {} {} ago. The alert goes on, and nobody has said that they have it. You are next in line: \
              take it now, then find out why the first was not there.",
-            about.name()
+            about.name(),
+            about.lasting(Alarm::Unacknowledged)
         ),
     );
     about.first(
