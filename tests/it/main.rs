@@ -38,6 +38,10 @@ mod layer;
 mod naive_breaker;
 #[cfg(feature = "artifacts")]
 mod openslo;
+#[cfg(all(feature = "artifacts", feature = "axum"))]
+mod page_commands;
+#[cfg(feature = "artifacts")]
+mod pages;
 mod ops;
 #[cfg(feature = "axum")]
 mod ops_control;

@@ -5,7 +5,7 @@ use super::super::commands as run;
 use super::super::page::Page;
 use super::super::text::shell;
 use super::causes;
-use super::frame::{About, ESCALATE, owner};
+use super::frame::{About, owner};
 use super::guards::{CAUSES, row};
 
 pub(super) fn down(page: &mut Page, about: &About<'_>) {
