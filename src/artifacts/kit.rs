@@ -1,6 +1,6 @@
 //! The kit as a user asks for it: declarations, and the few things that they do not say.
 
-use super::{Alarm, Subject, kubernetes, openslo, pages, prometheus, runbooks, sync};
+use super::{Alarm, Subject, alertmanager, kubernetes, openslo, pages, prometheus, runbooks, sync};
 use crate::error::Error;
 use crate::slo::Slo;
 use std::collections::BTreeMap;
@@ -43,6 +43,7 @@ pub struct Kit {
     dashboards: String,
     namespace: String,
     time_zone: String,
+    tickets: String,
 }
 
 impl Kit {
@@ -70,6 +71,7 @@ impl Kit {
             dashboards: "https://grafana.example".to_owned(),
             namespace: "default".to_owned(),
             time_zone: "UTC".to_owned(),
+            tickets: "https://tickets.example/alerts".to_owned(),
         })
     }
 
@@ -109,6 +111,13 @@ impl Kit {
         self
     }
 
+    /// The URL of the ticket system's webhook: Alertmanager posts P1 alerts there as JSON, and again when they are over.
+    #[must_use]
+    pub fn tickets_at(mut self, url: impl Into<String>) -> Self {
+        self.tickets = url.into();
+        self
+    }
+
     /// The declarations it is written from.
     pub fn slos(&self) -> &[Slo] {
         &self.slos
@@ -117,6 +126,7 @@ impl Kit {
     /// All files, in the order of their paths.
     pub fn files(&self) -> Vec<Artifact> {
         let mut files = openslo::files(self);
+        files.extend(alertmanager::files(self));
         files.extend(prometheus::files(self));
         files.extend(runbooks::files(self));
         files.extend(pages::files(self));
@@ -196,5 +206,9 @@ impl Kit {
 
     pub(super) fn in_time_zone(&self) -> &str {
         &self.time_zone
+    }
+
+    pub(super) fn tickets(&self) -> &str {
+        &self.tickets
     }
 }

@@ -22,6 +22,7 @@
 // Every file of the kit takes what it needs of these.
 #[allow(dead_code)]
 mod alarm;
+mod alertmanager;
 mod commands;
 #[allow(dead_code)]
 mod kit;

@@ -142,8 +142,9 @@ impl Slo {
         self
     }
 
-    /// The SLO of something it cannot do without, by name: while that one pages, what this one's alerts would say is known.
-    /// Call it once for each; whether the other is declared here or by another team does not matter.
+    /// The SLO of something it cannot do without, by name: while that one pages, what this one's alerts would say is known,
+    /// and all but its own P0 are held back. Call it once for each; whether the other is declared here or by another team
+    /// does not matter.
     #[must_use]
     pub fn depends_on(mut self, slo: impl Into<String>) -> Self {
         self.dependencies.push(slo.into());

@@ -7,6 +7,10 @@ mod alert;
 mod any_slo;
 #[cfg(feature = "artifacts")]
 mod artifacts;
+#[cfg(feature = "artifacts")]
+mod artifacts_alertmanager;
+#[cfg(all(feature = "artifacts", feature = "axum"))]
+mod artifacts_messages;
 #[cfg(feature = "http")]
 mod body;
 mod breaker_faults;

@@ -232,13 +232,14 @@ fn unacknowledged<'a>(subject: &Subject<'_>) -> Alert<'a> {
         labels: Vec::new(),
         summary: format!("A page for {slo} has not been acknowledged for {}", in_words(pending)),
         description: format!(
-            "{{{{ $value }}}} P0 alert(s) of {slo} have fired for {}, and nobody has silenced them: whoever was paged may not \
-             have seen it. A silence on slo=\"{slo}\" acknowledges, and ends this one too.",
+            "{{{{ $value }}}} P0 alert(s) of {slo} have fired for {}, and nobody has said that it is theirs: whoever was paged \
+             may not have seen it.",
             in_words(pending)
         ),
-        action:
-            "Take over as the next in line: silence it by its SLO, say in the chat that it is yours, and follow its \
-                 runbook."
-                .to_owned(),
+        action: format!(
+            "Take over as the next in line: silence {} of this SLO, which acknowledges the page, say in the chat that it is \
+             yours, and follow its runbook.",
+            Alarm::Unacknowledged.name()
+        ),
     }
 }
