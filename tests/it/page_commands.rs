@@ -18,7 +18,10 @@ const ONCE: &str = "seen=$SEEN/$(printf '%s ' \"$@\" | cksum | tr ' ' -); [ ! -e
 /// a refusal, and the rest is taken as given.
 const STAND_INS: [(&str, &str); 7] = [
     ("promtool", "[ \"$1 $2 $#\" = 'query instant 4' ] || exit 1; printf '%s\\n' \"$4\" >>\"$QUERIES\""),
-    ("amtool", "shift; said=$(\"$REAL_AMTOOL\" --alertmanager.url=http://127.0.0.1:1 \"$@\" 2>&1) || case $said in *'connection refused'*) ;; *) echo \"$said\" >&2; exit 1;; esac"),
+    (
+        "amtool",
+        "shift; said=$(\"$REAL_AMTOOL\" --alertmanager.url=http://127.0.0.1:1 \"$@\" 2>&1) || case $said in *'connection refused'*) ;; *) echo \"$said\" >&2; exit 1;; esac",
+    ),
     ("curl", "exec \"$REAL_CURL\" --fail-with-body \"$@\""),
     ("kubectl", "for word; do [ -n \"$word\" ] || exit 1; done; echo 10.0.0.1 10.0.0.2"),
     ("openssl", "cat >/dev/null"),
@@ -103,7 +106,8 @@ async fn run(kit: &Kit) -> Vec<String> {
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 
     // Nothing was refused, and what was to be done was done.
-    let acts = plimsoll.events().iter().filter(|event| matches!(event.kind, plimsoll::EventKind::Operator { .. })).count();
+    let acts =
+        plimsoll.events().iter().filter(|event| matches!(event.kind, plimsoll::EventKind::Operator { .. })).count();
     assert!(posts > 0 && acts > 0 && !guards.is_empty(), "{posts} lines, {acts} acts");
     std::fs::read_to_string(queries).unwrap().lines().map(str::to_owned).collect()
 }
