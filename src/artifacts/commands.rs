@@ -17,8 +17,11 @@ pub(super) fn setup(kit: &Kit, service: &str) -> Vec<String> {
     vec![
         "PROMETHEUS=${PROMETHEUS:-http://prometheus:9090}".to_owned(),
         "ALERTMANAGER=${ALERTMANAGER:-http://alertmanager:9093}".to_owned(),
-        format!("STATUS=${{STATUS:-{}}}    # every instance: ops::router", quoted(&status.join(" "))),
-        format!("CONTROL=${{CONTROL:-{}}}   # every instance: ops::control", quoted(&control.join(" "))),
+        format!(
+            "STATUS=${{STATUS:-{}}}    # ops::router, on every instance (pods: see the on-call page)",
+            quoted(&status.join(" "))
+        ),
+        format!("CONTROL=${{CONTROL:-{}}}   # ops::control, likewise", quoted(&control.join(" "))),
         "export PROMETHEUS ALERTMANAGER STATUS CONTROL".to_owned(),
     ]
 }

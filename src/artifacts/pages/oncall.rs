@@ -12,8 +12,8 @@ pub(super) fn page(kit: &Kit) -> String {
     let zone = markdown(kit.in_time_zone());
     page.section("A page came");
     page.steps(&[
-        "**Acknowledge** within 5 minutes, with the link in the message or the command below. It silences the escalation, not the \
-         alert: you still hear when it ends."
+        "**Acknowledge** within 5 minutes, with the link in the message or the command below, for as long as you are at it. It \
+         silences the escalation, not the page: you still hear when it ends. Do not silence the page itself."
             .to_owned(),
         "**Open the runbook** that the alert links to. Its first screen has what to type.".to_owned(),
         "**Say so** in the incident's channel: what fires, that you have it, when you will write next.".to_owned(),
@@ -45,8 +45,7 @@ pub(super) fn page(kit: &Kit) -> String {
             .to_owned(),
         "At least four people share it, better eight: nobody is first more often than every fourth week.".to_owned(),
         format!(
-            "Working hours are Monday to Friday, 09:00 to 17:00, {zone}. P2 alerts come then; P0 pages at any time; P1 is a message and a \
-             ticket, for the same day."
+            "Working hours are Monday to Friday, 09:00 to 17:00, {zone}: see below what comes then."
         ),
         "Two incidents in a shift are what one person can follow up well. If more come week after week, release less: that is what the \
          [policy](policy/error-budget.md) is for."
@@ -54,6 +53,25 @@ pub(super) fn page(kit: &Kit) -> String {
         "Who was paged between 22:00 and 07:00 begins later the next day. Swap shifts in writing, before they begin.".to_owned(),
         "On a shift: reachable within 5 minutes, at a computer within 15, no other project work that cannot wait.".to_owned(),
     ]);
+
+    page.section("Who is told of what");
+    page.table(
+        ["Alert", "Goes to", "First after", "Again after"],
+        &[
+            ["P0", "pager and chat", "10 seconds", "1 hour"],
+            ["P1", "chat and ticket: for the same day", "1 minute", "12 hours"],
+            ["P2", "chat, in working hours", "5 minutes", "1 day"],
+            [alert::UNACKNOWLEDGED, "the second line's pager, and chat", "at once", "1 hour"],
+        ]
+        .map(|row| row.map(str::to_owned)),
+    );
+    page.block(&format!(
+        "One page for each SLO, however many of its objectives burn. A P0 mutes P1 and P2 of its SLO, but not {down}. While an SLO that \
+         others depend on has a P0, what that explains is muted in the others, but never their P0: then users are hurt there, too, and the \
+         team of the dependency leads. A P1 may come up when its P0 is over: its window is longer, and holds the incident still. It is the \
+         ticket for what is left to do.",
+        down = alert::INSTANCE_DOWN
+    ));
 
     page.section("Hand-over");
     page.block("Both are there, for 15 minutes. The one who leaves runs this, and both read what it prints:");
@@ -100,8 +118,8 @@ pub(super) fn page(kit: &Kit) -> String {
         .map(|row| row.map(str::to_owned)),
     );
     page.block(&format!(
-        "The second line is paged by the alert {}: it fires when a P0 has gone on for {ESCALATE} and nobody has silenced it. From the \
-         second person on, one leads and does nothing else: decides, writes the times down, speaks to others.",
+        "The second line is paged by the alert {}: it fires when a P0 has gone on for {ESCALATE} and nobody has silenced it. An acknowledgement in the pager itself is not seen: if the pager's own policy \
+         escalates, let it alone do so. From the second person on, one leads and does nothing else: decides, writes the times down, speaks to others.",
         alert::UNACKNOWLEDGED
     ));
     review(&mut page, kit);

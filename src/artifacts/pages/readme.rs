@@ -6,26 +6,31 @@ use super::super::text::{link, markdown};
 use super::super::{Alarm, Kit};
 
 /// What there is, which program reads it, and how it gets there.
-const FILES: [[&str; 3]; 11] = [
+const FILES: [[&str; 3]; 12] = [
     [
-        "`prometheus/prometheus.yml`",
+        "`prometheus/prometheus.yml`, or `-file-discovery.yml`, or `-kubernetes.yml`",
         "Prometheus",
-        "as `/etc/prometheus/prometheus.yml`; choose one way of discovery in it",
+        "one of them, as `/etc/prometheus/prometheus.yml`: they differ in how instances are found",
     ],
-    ["`prometheus/rules/`", "Prometheus", "beside it, as `rules/`; then `/-/reload`"],
+    ["`prometheus/rules/`, `prometheus/targets/`", "Prometheus", "beside it; targets are for file discovery alone"],
     ["`prometheus/tests/`", "promtool, in CI", "nowhere: they test the rules"],
     [
         "`alertmanager/alertmanager.yml`, `alertmanager/templates/`",
         "Alertmanager",
-        "as `/etc/alertmanager/`; then `/-/reload`",
+        "side by side, in `/etc/alertmanager/`",
     ],
-    ["`alertmanager/tests.sh`", "CI", "nowhere: it tests the routes"],
-    ["`grafana/`", "Grafana", "a directory that a provider of dashboards reads, or import by hand"],
-    ["`runbooks/`, `oncall.md`, `policy/`", "people", "where the links in alerts lead (`Kit::runbooks_at`)"],
+    ["`alertmanager/tests.sh`", "amtool, in CI", "nowhere: it tests the routes"],
+    ["`grafana/`", "Grafana", "provision it, or import the dashboards by hand"],
+    ["`runbooks/`, `oncall.md`, `policy/`", "people", "where links in alerts lead: `Kit::runbooks_at`"],
     ["`postmortem.md`", "people", "copy it for each incident"],
     ["`kubernetes/`", "kustomize", "a component of the kustomization that has the Deployments"],
-    ["`openslo/`", "other SLO tools", "as they like it: OpenSLO v1"],
-    ["`plimsoll-files.txt`", "plimsoll", "stays here: what an earlier kit wrote and this one does not, is taken away"],
+    [
+        "`kubernetes/prometheus-adapter.yaml`",
+        "Helm",
+        "values of the chart prometheus-adapter, if the autoscaler is used",
+    ],
+    ["`openslo/`", "other SLO tools", "OpenSLO v1"],
+    ["`plimsoll-files.txt`", "plimsoll", "stays here: the list of what it wrote"],
 ];
 
 pub(super) fn page(kit: &Kit) -> String {
@@ -58,7 +63,7 @@ pub(super) fn page(kit: &Kit) -> String {
         "promtool check rules prometheus/rules/*.yml",
         "promtool test rules prometheus/tests/*.yml",
         "sh alertmanager/tests.sh",
-        "kubectl kustomize kubernetes >/dev/null",
+        "kubectl kustomize . >/dev/null    # where your kustomization is",
     ]
     .map(str::to_owned));
     page.section("Deploy it");
@@ -81,9 +86,28 @@ pub(super) fn page(kit: &Kit) -> String {
     .map(str::to_owned));
     page.section("Secrets");
     page.block(
-        "No secret is in these files: Alertmanager reads each from a file of its own, in a directory for each team. The head of \
-         `alertmanager/alertmanager.yml` lists them. Mount them read-only, for Alertmanager's user alone; it reads them anew for each \
-         message, so a new key needs no restart.",
+        "No secret is in these files. Alertmanager reads each from a file, at each message: a new key needs no restart. Each team (each \
+         owner, in lower-case letters, digits and dashes) has a directory `/etc/alertmanager/secrets/<team>/`; `on-call` is for alerts \
+         that nobody owns. The head of `alertmanager/alertmanager.yml` lists them. In each:",
+    );
+    page.table(
+        ["File", "What", "Who has it"],
+        &[
+            ["`pager-key`", "integration key (Events API v2) of the PagerDuty service of the first line", "the team"],
+            ["`second-line-key`", "the same, of the second line", "whoever runs the second line"],
+            ["`chat-url`", "URL of an incoming webhook of Slack: it decides the channel", "the team"],
+            [
+                "`ticket-token`",
+                "bearer token for the ticket system's webhook (`Kit::tickets_at`)",
+                "whoever runs the ticket system",
+            ],
+        ]
+        .map(|row| row.map(str::to_owned)),
+    );
+    page.block(
+        "`chmod 400`, for Alertmanager's user. In Kubernetes: a Secret for each team with these four keys, mounted at that path. A file \
+         that is missing stops no start: alert on `alertmanager_notifications_failed_total`. Start Alertmanager with \
+         `--web.external-url`: the links \"Acknowledge\" and \"Silence\" in messages lead there.",
     );
     page.section("Change it");
     page.block("Change the declaration, write the files anew, read what differs, and commit both together:");

@@ -8,7 +8,7 @@ use super::causes;
 use super::frame::About;
 use super::numbers;
 use crate::outcome::{Outcome, Verdict};
-use std::time::Duration;
+use crate::slo::Period;
 
 pub(super) fn burn(page: &mut Page, about: &About<'_>) {
     let slo = about.slo();
@@ -32,7 +32,7 @@ pub(super) fn burn(page: &mut Page, about: &About<'_>) {
     page.block(&bad(about));
     causes::table(page, about);
     causes::sections(page, about);
-    about.escalate(page, "data is lost, or customers' money is concerned");
+    about.escalate(page, Alarm::BudgetBurn, "data is lost, or customers' money is concerned");
     about.over(page, Alarm::BudgetBurn, &ends(about.subject));
     about.afterwards(page);
     figures(page, about.subject);
@@ -139,7 +139,7 @@ pub(super) fn low(page: &mut Page, about: &About<'_>) {
     ));
     page.table(numbers::BUDGET_HEADS, &numbers::budgets(about.subject));
     page.section("Where it went");
-    page.block("The days that cost most: the share of the period's budget that each of the last days took. Begin with the worst.");
+    page.block("As a graph over the period: each point is the share of the budget that went in the day before it. Begin with the worst.");
     page.promql(&run::spent(slo.name(), "1d"));
     page.block("How calls ended on average over the week, and which instances had the bad ones:");
     page.promql(&run::outcomes(slo.name()).replace("[5m]", "[7d]"));
@@ -176,16 +176,21 @@ pub(super) fn low(page: &mut Page, about: &About<'_>) {
             ),
         ],
     );
-    about.escalate(page, "the budget is spent and somebody wants to release all the same");
+    about.escalate(page, Alarm::BudgetLow, "the budget is spent and somebody wants to release all the same");
     about.over(
         page,
         Alarm::BudgetLow,
-        &format!(
-            "More of the budget is left than the alert asks for: bad events leave a rolling period only after {}",
-            in_words(Duration::max(slo.period().nominal(), Duration::ZERO))
-        ),
+        &format!("More of the budget is left than the alert asks for: {}", back(slo.period())),
     );
     about.afterwards(page);
+}
+
+/// When budget comes back.
+fn back(period: Period) -> String {
+    match period {
+        Period::Rolling(length) => format!("a bad event counts for {}, so this may take as long", in_words(length)),
+        Period::CalendarMonth => "all of it comes back on the first of the month (UTC)".to_owned(),
+    }
 }
 
 fn row(seen: &str, is: &str, act: &str) -> [String; 3] {

@@ -109,11 +109,18 @@ impl<'a> About<'a> {
     }
 
     /// When to call somebody, and whom.
-    pub(super) fn escalate(&self, page: &mut Page, at_once_if: &str) {
+    pub(super) fn escalate(&self, page: &mut Page, alarm: Alarm, at_once_if: &str) {
         page.section("Escalate");
-        page.block(&format!(
-            "After {ESCALATE} without a measure that works, or at once if {at_once_if}. It is never wrong to call."
-        ));
+        if alarm.severity(self.subject) == Severity::P2 {
+            page.block(&format!(
+                "Nobody is called at night for this. {ESCALATE} are enough to see whose it is: leave it to the owner, as a ticket; \
+                 speak to them at once if {at_once_if}."
+            ));
+        } else {
+            page.block(&format!(
+                "After {ESCALATE} without a measure that works, or at once if {at_once_if}. It is never wrong to call."
+            ));
+        }
         let mut who = vec![format!("Owner of {}: {}", self.name(), owner(self.slo()))];
         who.extend(self.slo().dependencies().map(|name| format!("It depends on {}", self.whose(name))));
         who.extend(
@@ -126,13 +133,18 @@ impl<'a> About<'a> {
     pub(super) fn over(&self, page: &mut Page, alarm: Alarm, condition: &str) {
         page.section("It is over when");
         page.block(&format!("{condition}."));
-        page.sh(&[
+        let mut look = vec![
             "# the alert still fires while this answers anything".to_owned(),
             run::ask(&run::alert(alarm, self.subject)),
-            "# nothing stays forced or shed by hand, and no silence stays".to_owned(),
-            run::guards(),
-            run::silences(self.slo().name()),
-        ]);
+        ];
+        if !matches!(alarm, Alarm::BudgetLow | Alarm::Drift) {
+            look.extend([
+                "# nothing stays forced or shed by hand, and no silence stays".to_owned(),
+                run::guards(),
+                run::silences(self.slo().name()),
+            ]);
+        }
+        page.sh(&look);
     }
 
     /// What is left to do.

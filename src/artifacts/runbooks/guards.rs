@@ -94,7 +94,7 @@ pub(super) fn breaker(page: &mut Page, about: &About<'_>) {
         ("Give the decision back to the breaker:", run::control(guard, "auto")),
         ("Roll this service back:", vec![causes::undo(about)]),
     ]);
-    about.escalate(page, "nothing answers in its place");
+    about.escalate(page, Alarm::BreakerOpen, "nothing answers in its place");
     about.over(
         page,
         Alarm::BreakerOpen,
@@ -170,7 +170,7 @@ pub(super) fn shedding(page: &mut Page, about: &About<'_>) {
         ("Shed no more by hand:", run::control(slo.name(), "shed?below=none")),
         ("Roll back:", vec![causes::undo(about)]),
     ]);
-    about.escalate(page, "critical calls are shed");
+    about.escalate(page, Alarm::Shedding, "critical calls are shed");
     about.over(page, Alarm::Shedding, "Saturation is under 1 and nothing is shed by hand");
     about.afterwards(page);
 }

@@ -69,7 +69,7 @@ pub(super) fn down(page: &mut Page, about: &About<'_>) {
             vec!["kubectl cordon \"${NODE:?which node?}\"".to_owned()],
         ),
     ]);
-    about.escalate(page, "fewer than half of the instances are left");
+    about.escalate(page, Alarm::InstanceDown, "fewer than half of the instances are left");
     about.over(page, Alarm::InstanceDown, "Every instance answers again, or the dead one is no longer a target");
     about.afterwards(page);
 }
@@ -81,8 +81,8 @@ pub(super) fn absent(page: &mut Page, about: &About<'_>) {
         Alarm::Absent,
         &format!(
             "Nobody exports {} any more: for {}, no instance has said anything about it. Either the whole service is down, or it is \
-             not measured. While this lasts no burn alert of this SLO can fire. Treat it as an outage until you have seen that users are \
-             served.",
+             not measured. While this lasts no new burn alert of this SLO can begin. Treat it as an outage until you have seen that users \
+             are served.",
             about.name(),
             about.lasting(Alarm::Absent)
         ),
@@ -127,7 +127,7 @@ pub(super) fn absent(page: &mut Page, about: &About<'_>) {
                 "the error is on Prometheus' page of targets",
             ),
             row(
-                "`up` is 1; series are there",
+                "`up` is 1; `/metrics` has its series, Prometheus has not",
                 "relabelling drops them, or Prometheus is behind",
                 "metric_relabel_configs; Prometheus' own alerts",
             ),
@@ -161,7 +161,7 @@ pub(super) fn absent(page: &mut Page, about: &About<'_>) {
         ),
     ]);
 
-    about.escalate(page, "users are not served");
+    about.escalate(page, Alarm::Absent, "users are not served");
     about.over(page, Alarm::Absent, "Series of the SLO are there again, from as many instances as run");
     about.afterwards(page);
 }
@@ -216,13 +216,14 @@ pub(super) fn drift(page: &mut Page, about: &About<'_>) {
     page.section("Change it");
     page.block("In the repository that declares the SLO; then review what differs, and deploy it (see [README](../README.md)):");
     page.sh(&["PLIMSOLL_UPDATE=1 cargo test".to_owned(), "git diff --stat".to_owned()]);
-    about.escalate(page, "the target that runs is weaker than what was agreed");
+    about.escalate(page, Alarm::Drift, "the target that runs is weaker than what was agreed");
     about.over(
         page,
         Alarm::Drift,
         &format!("Every instance declares `{print}`, or the files that are deployed say what instances do"),
     );
-    about.afterwards(page);
+    page.section("Afterwards");
+    page.block("Let the test that calls `Kit::assert_in_sync` run in CI, and deploy the kit with the code: then neither is ahead for long.");
 }
 
 pub(super) fn unacknowledged(page: &mut Page, about: &About<'_>) {
@@ -289,7 +290,7 @@ pub(super) fn unacknowledged(page: &mut Page, about: &About<'_>) {
         Alarm::BudgetBurn.severity(about.subject),
         shell(&run::matcher("slo", slo.name()))
     )]);
-    about.escalate(page, "you cannot take it either");
+    about.escalate(page, Alarm::Unacknowledged, "you cannot take it either");
     page.block(&format!(
         "If you are the last in line, call the owner: {}. Whoever was called last leads until somebody takes over, in words.",
         owner(slo)
