@@ -1,7 +1,7 @@
 //! The alerts that are about no pair of windows: the budget that is left, breakers, shedding, and what nobody exports.
 
-use super::pace;
 use super::words::{self, Alert};
+use super::{pace, sentence};
 use crate::artifacts::text::{duration, in_words, promql, rounded, selector, template};
 use crate::artifacts::{Alarm, Kit, Subject};
 use crate::names::{self, label, recorded};
@@ -13,12 +13,18 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Where the budget policy has no steps: under this much, in percent, somebody should know.
 const LOW: f64 = 10.0;
 /// Which share of the calls may be shed.
-const SHED: f64 = 0.05;
+pub(super) const SHED: f64 = 0.05;
 /// Which share of a while a breaker may be open.
-const OPEN: f64 = 0.5;
+pub(super) const OPEN: f64 = 0.5;
 
 /// One for each step of the budget policy, and one for a spent budget.
 pub(super) fn budget_low(kit: &Kit, subject: &Subject<'_>) -> Vec<Value> {
+    let steps = budget_steps(subject);
+    steps.iter().map(|(percent, action)| one_step(subject, *percent, action).rule(kit, subject)).collect()
+}
+
+/// The percentages under which somebody should know that little is left, and what was agreed for them.
+pub(super) fn budget_steps(subject: &Subject<'_>) -> Vec<(f64, String)> {
     let policy = subject.slo.policy();
     let mut steps: Vec<(f64, String)> = policy.steps().map(|(percent, action)| (percent, action.to_owned())).collect();
     // Of two steps at one percentage the last holds.
@@ -29,7 +35,21 @@ pub(super) fn budget_low(kit: &Kit, subject: &Subject<'_>) -> Vec<Value> {
         steps.push((LOW, format!("go easy on changes: once it is spent, {}", policy.exhausted())));
     }
     steps.push((0.0, policy.exhausted().to_owned()));
-    steps.iter().map(|(percent, action)| one_step(subject, *percent, action).rule(kit, subject)).collect()
+    steps
+}
+
+/// How long what an alert is about must last before it fires; of a burning budget its pair of windows says it.
+pub(super) fn pending(subject: &Subject<'_>, alarm: Alarm) -> Duration {
+    match alarm {
+        Alarm::BudgetBurn | Alarm::BreakerOpen => Duration::ZERO,
+        // It must not come and go with every step.
+        Alarm::BudgetLow => pace::of_period(subject) * 3,
+        Alarm::Shedding => pace::at_least(subject, 4, 5 * MINUTE),
+        Alarm::InstanceDown => pace::at_least(subject, 4, MINUTE),
+        Alarm::Absent => pace::at_least(subject, 8, 2 * MINUTE),
+        // For drift: longer than instances are replaced one by one.
+        Alarm::Drift | Alarm::Unacknowledged => pace::at_least(subject, 20, 15 * MINUTE),
+    }
 }
 
 fn one_step<'a>(subject: &Subject<'_>, percent: f64, action: &str) -> Alert<'a> {
@@ -37,8 +57,8 @@ fn one_step<'a>(subject: &Subject<'_>, percent: f64, action: &str) -> Alert<'a> 
     let under = if percent > 0.0 { format!("< {}", percent / 100.0) } else { "<= 0".to_owned() };
     let (slo, budget) = (template(subject.slo.name()), words::budget(subject));
     let left = "{{ $value | humanizePercentage }}";
-    let bad = words::recorded(recorded::PERIOD_BAD, "", "printf \"%.0f\"", "An unknown number");
-    let valid = words::recorded(recorded::PERIOD_VALID, "", "printf \"%.0f\"", "an unknown number");
+    let bad = sentence::value_of(recorded::PERIOD_BAD, "", "printf \"%.0f\"", "An unknown number");
+    let valid = sentence::value_of(recorded::PERIOD_VALID, "", "printf \"%.0f\"", "an unknown number");
     let (summary, limit) = if percent > 0.0 {
         (format!("{slo} has {left} of its {budget} left ({{{{ $labels.objective }}}})"), format!("under {percent} %"))
     } else {
@@ -58,8 +78,7 @@ fn one_step<'a>(subject: &Subject<'_>, percent: f64, action: &str) -> Alert<'a> 
             of(recorded::PERIOD_BAD),
             AlertWindow::MIN_BAD
         ),
-        // It must not come and go with every step.
-        pending: pace::of_period(subject) * 3,
+        pending: pending(subject, Alarm::BudgetLow),
         labels: vec![(label::THRESHOLD, percent.to_string())],
         summary,
         description: format!(
@@ -87,8 +106,13 @@ fn guards(subject: &Subject<'_>) -> String {
     selector(names::GUARD_INFO, &[(label::SLO, subject.slo.name())])
 }
 
+/// Over how long a breaker's states are averaged.
+pub(super) fn open_over(subject: &Subject<'_>) -> Duration {
+    pace::at_least(subject, 20, 10 * MINUTE)
+}
+
 fn breaker_open<'a>(subject: &Subject<'_>) -> Alert<'a> {
-    let over = pace::at_least(subject, 20, 10 * MINUTE);
+    let over = open_over(subject);
     let slo = template(subject.slo.name());
     Alert {
         alarm: Alarm::BreakerOpen,
@@ -118,7 +142,7 @@ fn breaker_open<'a>(subject: &Subject<'_>) -> Alert<'a> {
 }
 
 fn shedding<'a>(subject: &Subject<'_>) -> Alert<'a> {
-    let over = pace::at_least(subject, 4, 5 * MINUTE);
+    let over = pending(subject, Alarm::Shedding);
     let (slo, window) = (template(subject.slo.name()), duration(over));
     Alert {
         alarm: Alarm::Shedding,
@@ -145,7 +169,7 @@ fn shedding<'a>(subject: &Subject<'_>) -> Alert<'a> {
 }
 
 fn instance_down<'a>(subject: &Subject<'_>) -> Alert<'a> {
-    let pending = pace::at_least(subject, 4, MINUTE);
+    let pending = pending(subject, Alarm::InstanceDown);
     let (slo, service) = (template(subject.slo.name()), template(subject.slo.service_name()));
     Alert {
         alarm: Alarm::InstanceDown,
@@ -166,7 +190,7 @@ fn instance_down<'a>(subject: &Subject<'_>) -> Alert<'a> {
 }
 
 fn absent<'a>(subject: &Subject<'_>) -> Alert<'a> {
-    let pending = pace::at_least(subject, 8, 2 * MINUTE);
+    let pending = pending(subject, Alarm::Absent);
     let (slo, service) = (template(subject.slo.name()), template(subject.slo.service_name()));
     Alert {
         alarm: Alarm::Absent,
@@ -187,7 +211,7 @@ fn absent<'a>(subject: &Subject<'_>) -> Alert<'a> {
 fn drift<'a>(subject: &Subject<'_>) -> Alert<'a> {
     let declaration = subject.slo.declaration();
     let slo = template(subject.slo.name());
-    let pending = pace::at_least(subject, 20, 15 * MINUTE);
+    let pending = pending(subject, Alarm::Drift);
     Alert {
         alarm: Alarm::Drift,
         severity: Alarm::Drift.severity(subject),
@@ -199,7 +223,6 @@ fn drift<'a>(subject: &Subject<'_>) -> Alert<'a> {
             label::DECLARATION,
             promql(&declaration)
         ),
-        // Longer than instances are replaced one by one.
         pending,
         labels: Vec::new(),
         summary: format!("{slo} runs with another declaration than its alerts were written from"),
@@ -215,7 +238,7 @@ fn drift<'a>(subject: &Subject<'_>) -> Alert<'a> {
 }
 
 fn unacknowledged<'a>(subject: &Subject<'_>) -> Alert<'a> {
-    let pending = pace::at_least(subject, 20, 15 * MINUTE);
+    let pending = pending(subject, Alarm::Unacknowledged);
     let slo = template(subject.slo.name());
     let paged = format!(
         "ALERTS{{alertstate=\"firing\",alertname!={},{}=\"P0\",{}={}}}",

@@ -2,6 +2,7 @@
 
 use super::pace;
 use super::recording::{self, labels_of};
+use super::sentence::{self, Part};
 use super::words::{self, Alert};
 use crate::artifacts::text::{duration, in_words, rounded, selector, template};
 use crate::artifacts::{Alarm, Kit, Subject};
@@ -41,35 +42,46 @@ fn key(pair: &AlertWindow) -> (Severity, Duration, Duration) {
 }
 
 fn alert<'a>(subject: &Subject<'_>, objective: &Objective, pair: &AlertWindow) -> Alert<'a> {
-    let (name, promise) = (template(objective.name()), template(&words::promise(objective)));
-    let slo = template(subject.slo.name());
-    let (long, short) = (last(pair.long()), last(pair.short()));
-    let budget = words::budget(subject);
-    let lasts = words::lasts(subject.slo.period().nominal());
-    let bad = words::recorded(
-        recorded::BAD_RATIO,
-        &format!(",window=\"{}\"", duration(pair.long())),
-        "humanizePercentage",
-        "Too many",
-    );
-    let left = words::recorded(recorded::BUDGET_REMAINING, "", "humanizePercentage", "An unknown share");
-    let factor = rounded(pair.factor());
+    let [summary, description] = sentences(subject, objective, pair);
     Alert {
         alarm: Alarm::BudgetBurn,
         severity: pair.severity(),
         expr: expr(subject, objective, pair),
         pending: pair.pending(),
-        labels: vec![(label::OBJECTIVE, name.clone()), (label::SHORT_WINDOW, duration(pair.short()))],
-        summary: format!(
-            "{slo} spends its {budget} {{{{ $value | printf \"%.1f\" }}}} × too fast ({name}, over the {long})"
-        ),
-        description: format!(
-            "{slo} spends its {budget} {{{{ $value | printf \"%.1f\" }}}} × too fast; at this rate it is gone in {lasts}. \
-             Promised is that {promise}. {bad} of the events of the {long} were bad, and those of the {short} go on like it: \
-             this alert fires over {factor} ×. {left} of the budget is left."
-        ),
+        labels: vec![(label::OBJECTIVE, template(objective.name())), (label::SHORT_WINDOW, duration(pair.short()))],
+        summary: sentence::as_template(&summary),
+        description: sentence::as_template(&description),
         action: action(pair.severity()).to_owned(),
     }
+}
+
+/// Its summary and its description.
+pub(super) fn sentences(subject: &Subject<'_>, objective: &Objective, pair: &AlertWindow) -> [Vec<Part>; 2] {
+    let (slo, budget) = (subject.slo.name(), words::budget(subject));
+    let (long, short) = (last(pair.long()), last(pair.short()));
+    let (promise, factor) = (words::promise(objective), rounded(pair.factor()));
+    let text = |text: String| Part::Text(text);
+    [
+        vec![
+            text(format!("{slo} spends its {budget} ")),
+            Part::Burn,
+            text(format!(" × too fast ({}, over the {long})", objective.name())),
+        ],
+        vec![
+            text(format!("{slo} spends its {budget} ")),
+            Part::Burn,
+            text(" × too fast; at this rate it is gone in ".to_owned()),
+            Part::Lasts(subject.slo.period().nominal()),
+            text(format!(". Promised is that {promise}. ")),
+            Part::Bad(pair.long()),
+            text(format!(
+                " of the events of the {long} were bad, and those of the {short} go on like it: this alert fires over \
+                 {factor} ×. "
+            )),
+            Part::Left,
+            text(" of the budget is left.".to_owned()),
+        ],
+    ]
 }
 
 /// `last hour`, `last 5 minutes`.
@@ -78,7 +90,7 @@ fn last(window: Duration) -> String {
     format!("last {}", words.strip_prefix("1 ").unwrap_or(&words))
 }
 
-fn action(severity: Severity) -> &'static str {
+pub(super) fn action(severity: Severity) -> &'static str {
     match severity {
         Severity::P0 => {
             "Open the dashboard now, see what changed last (a deploy, a dependency, load), and undo it: roll back, force \

@@ -1,10 +1,17 @@
 //! Prometheus: its configuration, the rules of every SLO, and their tests.
 
 mod alerts;
+mod budget_tests;
 mod burn;
 mod config;
+mod expected;
+mod guard_tests;
+mod model;
 mod pace;
 mod recording;
+mod sentence;
+mod traffic;
+mod unit_tests;
 mod words;
 
 use super::{Artifact, Kit, Subject, yaml};
@@ -16,13 +23,18 @@ use std::time::Duration;
 pub(super) fn files(kit: &Kit) -> Vec<Artifact> {
     let mut files = config::files(kit);
     for subject in kit.subjects() {
-        files.push(rules(kit, &subject));
+        let groups = groups(kit, &subject);
+        let names: Vec<&str> = groups.iter().filter_map(|group| group["name"].as_str()).collect();
+        files.extend(unit_tests::files(kit, &subject, &names));
+        let comment = format!("Rules for the SLO {}: {}.", subject.slo.name(), promises(&subject));
+        let path = format!("prometheus/rules/{}.yml", subject.slug);
+        files.push(Artifact::new(path, yaml::documents(&comment, &[json!({"groups": groups})])));
     }
     files
 }
 
 /// The rules of one SLO: a group for each pace. What is in a group is evaluated in order, at one moment.
-fn rules(kit: &Kit, subject: &Subject<'_>) -> Artifact {
+fn groups(kit: &Kit, subject: &Subject<'_>) -> Vec<Value> {
     let mut groups = Vec::new();
     let mut group = |name: &str, every: Duration, rules: Vec<Value>| {
         if !rules.is_empty() {
@@ -43,11 +55,7 @@ fn rules(kit: &Kit, subject: &Subject<'_>) -> Artifact {
     budget.extend(alerts::budget_low(kit, subject));
     group("budget", step, budget);
     group("watch", pace::of_watch(subject), alerts::watch(kit, subject));
-    let comment = format!("Rules for the SLO {}: {}.", subject.slo.name(), promises(subject));
-    Artifact::new(
-        format!("prometheus/rules/{}.yml", subject.slug),
-        yaml::documents(&comment, &[json!({"groups": groups})]),
-    )
+    groups
 }
 
 fn promises(subject: &Subject<'_>) -> String {

@@ -1,6 +1,5 @@
 //! What an alert says: Go templates around what was declared.
 
-use super::pace::millis;
 use crate::artifacts::text::{in_words, template};
 use crate::artifacts::{Alarm, Kit, Subject};
 use crate::names::label;
@@ -79,29 +78,4 @@ pub(super) fn budget(subject: &Subject<'_>) -> String {
             format!("{number}-{} error budget", unit.trim_end_matches('s'))
         }
     }
-}
-
-/// How long a whole budget lasts at the burn rate that is the alert's value, in words: `34 hours`.
-pub(super) fn lasts(period: Duration) -> String {
-    // Templates cannot divide, but they can ask Prometheus to.
-    let whole = |unit: u64| {
-        let units = millis(period) as f64 / unit as f64;
-        format!("printf \"{units} / %g\" $value | query | first | value")
-    };
-    let (day, hour, minute) = (whole(86_400_000), whole(3_600_000), whole(60_000));
-    let seconds = whole(1_000);
-    format!(
-        "{{{{ $hours := {hour} }}}}{{{{ if gt $hours 72.0 }}}}{{{{ {day} | printf \"%.0f days\" }}}}\
-         {{{{ else if gt $hours 2.0 }}}}{{{{ $hours | printf \"%.0f hours\" }}}}\
-         {{{{ else if gt $hours 0.05 }}}}{{{{ {minute} | printf \"%.0f minutes\" }}}}\
-         {{{{ else }}}}{{{{ {seconds} | printf \"%.3g seconds\" }}}}{{{{ end }}}}"
-    )
-}
-
-/// The value of a recorded series with the alert's own SLO and objective, through `form`; `nothing` if there is none.
-pub(super) fn recorded(record: &str, more: &str, form: &str, nothing: &str) -> String {
-    format!(
-        "{{{{ with printf `{record}{{slo=%q,objective=%q{more}}}` $labels.slo $labels.objective | query }}}}\
-         {{{{ . | first | value | {form} }}}}{{{{ else }}}}{nothing}{{{{ end }}}}"
-    )
 }
