@@ -138,6 +138,7 @@ fn guard(guard: &Guard) -> Value {
         "explain": guard.explain(),
         "in_flight": guard.in_flight(),
         "limit": guard.limit(),
+        "sheds_below": guard.sheds_below().map(|below| below.to_string()),
         "warmth": guard.warmth(),
         "refusals": counts(refusals),
         "outcomes": counts(guard.outcomes().map(|(outcome, n)| (outcome.as_str(), n))),

@@ -58,6 +58,9 @@ fn summary(page: &mut String, slos: &[SloHandle], guards: &[Guard], keyed: &[Key
         if now != State::Closed {
             wrong.push(format!("breaker {} is {}", guard.name(), state(now)));
         }
+        if let Some(below) = guard.sheds_below() {
+            wrong.push(format!("guard {} sheds by hand every call below {below} priority", guard.name()));
+        }
     }
     for guard in keyed.iter().filter(|guard| !guard.unwell.is_empty()) {
         wrong.push(format!("breakers of guard {} that are not closed: {}", guard.name, guard.unwell.len()));

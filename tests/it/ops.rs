@@ -195,6 +195,7 @@ pub(crate) mod routes {
             .keyed::<String>(8)
             .unwrap();
         keyed.admit("acme").unwrap().success();
+        guard.shed_below(Some(plimsoll::Priority::DEFAULT));
         outage(&clock, &guard);
         a_second_passes(&clock, &plimsoll);
         let app = ops::router(&plimsoll);
@@ -212,11 +213,12 @@ pub(crate) mod routes {
         assert_eq!(all["slos"][0]["outcomes"]["failure"], 20);
         assert_eq!([&all["guards"][0]["name"], &all["guards"][0]["state"]], ["payments", "open"]);
         assert_eq!(all["guards"][0]["refusals"]["open"], 1);
+        assert_eq!(all["guards"][0]["sheds_below"], "default");
         assert_eq!(
             (&all["keyed_guards"][0]["keys"], &all["keyed_guards"][0]["states"]["closed"]),
             (&1.into(), &1.into())
         );
-        assert!(all["events"][0]["what"].as_str().unwrap().contains("closed → open"));
+        assert!(all["events"][1]["what"].as_str().unwrap().contains("closed → open"));
         // One alone is the same, and nothing is said of what nothing is known of.
         let one: serde_json::Value = serde_json::from_str(&get(&app, "/slo/payments?format=json").await.2).unwrap();
         assert_eq!((&one["slo"], &one["guards"]), (&all["slos"][0], &all["guards"]));

@@ -186,6 +186,8 @@ async fn a_class_is_shed_for_a_while() {
         ),
         "{body}"
     );
+    let page = ops::status(&rig.plimsoll);
+    assert!(page.contains("\n!! guard payments sheds by hand every call below critical priority\n"), "{page}");
     assert_eq!(rig.guard.admit().unwrap_err().reason(), Reason::ShedByHand);
     let critical = CallContext::new().priority(Priority::CRITICAL);
     rig.guard.admit_in(critical).unwrap().success();
