@@ -19,11 +19,16 @@ impl Prometheus {
     /// Starts it and waits until it answers. It scrapes `target` every second.
     pub(crate) async fn scraping(target: SocketAddr) -> Self {
         let folder = std::env::temp_dir().join(format!("plimsoll-prometheus-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
         let config = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\n\
              scrape_configs:\n- {{job_name: shop, static_configs: [{{targets: ['{target}']}}]}}\n"
         );
+        Self::configured(folder, &config, &[]).await
+    }
+
+    /// Starts it in a folder of its own, which may hold `data` from before, and waits until it answers.
+    pub(crate) async fn configured(folder: PathBuf, config: &str, arguments: &[&str]) -> Self {
+        std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("prometheus.yml"), config).unwrap();
         let log = std::fs::File::create(folder.join("log")).unwrap();
         // Free now; in the moment until Prometheus binds it somebody else might take it, and then the test fails.
@@ -32,6 +37,7 @@ impl Prometheus {
             .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .args(arguments)
             .stdout(Stdio::null())
             .stderr(log)
             .spawn();
