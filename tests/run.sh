@@ -28,6 +28,7 @@ need chromium chromium
 need valgrind valgrind
 need kill procps
 need curl curl
+need npm npm
 if ((${#missing[@]})); then
     step "installing ${missing[*]}"
     as_root=()
@@ -68,6 +69,7 @@ cargo build --quiet --release --examples
 # All targets: the benches too, each of them tried once, with its counts held against the calls it made. What goes by
 # real time, a Prometheus that scrapes and a story that is told, has the machine to itself afterwards.
 real_time=(prometheus::prometheus_and_the_process storefront:: examples:: artifacts_incident:: artifacts_messages::)
+real_time=(prometheus::prometheus_and_the_process artifacts_grafana::live:: storefront:: examples::)
 step "tests and benches, every feature"
 skip=()
 for test in "${real_time[@]}"; do skip+=(--skip "$test"); done
@@ -83,6 +85,9 @@ bounded cargo test -p plimsoll --no-default-features --lib --test it --test allo
 step "documentation and its examples"
 bounded cargo test --quiet -p plimsoll --all-features --doc
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet -p plimsoll --all-features --no-deps
+
+step "dashboards against Grafana's types"
+bounded tests/dashboards.sh
 
 step "the README's first use, as a newcomer types it"
 tests/newcomer.sh

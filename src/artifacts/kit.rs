@@ -1,6 +1,6 @@
 //! The kit as a user asks for it: declarations, and the few things that they do not say.
 
-use super::{Alarm, Subject, alertmanager, kubernetes, openslo, pages, prometheus, runbooks, sync};
+use super::{Alarm, Subject, alertmanager, grafana, kubernetes, openslo, pages, prometheus, runbooks, sync};
 use crate::error::Error;
 use crate::slo::Slo;
 use std::collections::BTreeMap;
@@ -127,6 +127,7 @@ impl Kit {
     pub fn files(&self) -> Vec<Artifact> {
         let mut files = openslo::files(self);
         files.extend(alertmanager::files(self));
+        files.extend(grafana::files(self));
         files.extend(prometheus::files(self));
         files.extend(runbooks::files(self));
         files.extend(pages::files(self));

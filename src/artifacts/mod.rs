@@ -24,6 +24,7 @@
 mod alarm;
 mod alertmanager;
 mod commands;
+mod grafana;
 #[allow(dead_code)]
 mod kit;
 mod kubernetes;

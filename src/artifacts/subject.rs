@@ -18,9 +18,12 @@ pub(super) struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// What files are called that belong to no SLO alone; no SLO has this slug.
     pub(super) const SHARED: &'static str = "shared";
+    /// Dashboards that belong to no SLO alone; no SLO has these slugs either.
+    pub(super) const OVERVIEW: &'static str = "overview";
+    pub(super) const DEPENDENCIES: &'static str = "dependencies";
 
     pub(super) fn all(slos: &'a [Slo]) -> Vec<Self> {
-        let mut taken = vec![Self::SHARED.to_owned()];
+        let mut taken = [Self::SHARED, Self::OVERVIEW, Self::DEPENDENCIES].map(str::to_owned).to_vec();
         slos.iter().map(|slo| Self { slo, slug: slug_unlike(slo.name(), &mut taken) }).collect()
     }
 

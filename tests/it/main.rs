@@ -10,6 +10,8 @@ mod artifacts;
 #[cfg(feature = "artifacts")]
 mod artifacts_alertmanager;
 #[cfg(all(feature = "artifacts", feature = "axum"))]
+mod artifacts_grafana;
+#[cfg(all(feature = "artifacts", feature = "axum"))]
 mod artifacts_incident;
 #[cfg(all(feature = "artifacts", feature = "axum"))]
 mod artifacts_messages;
