@@ -29,6 +29,8 @@ need valgrind valgrind
 need kill procps
 need curl curl
 need npm npm
+need shellcheck shellcheck
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if ((${#missing[@]})); then
     step "installing ${missing[*]}"
     as_root=()
@@ -68,8 +70,8 @@ cargo build --quiet --release --examples
 
 # All targets: the benches too, each of them tried once, with its counts held against the calls it made. What goes by
 # real time, a Prometheus that scrapes and a story that is told, has the machine to itself afterwards.
-real_time=(prometheus::prometheus_and_the_process storefront:: examples:: artifacts_incident:: artifacts_messages::)
-real_time=(prometheus::prometheus_and_the_process artifacts_grafana::live:: storefront:: examples::)
+real_time=(prometheus::prometheus_and_the_process storefront:: examples:: artifacts_incident:: artifacts_messages::
+    artifacts_grafana::live::)
 step "tests and benches, every feature"
 skip=()
 for test in "${real_time[@]}"; do skip+=(--skip "$test"); done
