@@ -1,7 +1,7 @@
 //! Kubernetes' objects: held against the schemas of its API, and against each other.
 
 use crate::artifacts::{Folder, messaging, storefront};
-use crate::pages::odd;
+use crate::pages::{files, odd};
 use plimsoll::artifacts::{Artifact, Kit};
 use plimsoll::{Objective, Slo};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ const VERSIONS: [&str; 2] = ["1.27", "1.37"];
 
 /// The objects of a kit by path.
 fn objects(kit: &Kit) -> BTreeMap<String, Value> {
-    let files = kit.files().into_iter().filter(|file| file.path.starts_with("kubernetes/"));
+    let files = files(kit).into_iter().filter(|file| file.path.starts_with("kubernetes/"));
     let parsed = files.map(|Artifact { path, text }| {
         let object = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}\n{text}"));
         (path, object)

@@ -2,7 +2,7 @@
 //! with plain words.
 
 use crate::any_slo::any_slo;
-use crate::pages::{accepted_by_promtool, blocks, events, pages, rules, script};
+use crate::pages::{accepted_by_promtool, blocks, events, files, pages, rules, script};
 use plimsoll::artifacts::Kit;
 use plimsoll::{BudgetPolicy, Objective, Slo};
 use proptest::prelude::*;
@@ -79,17 +79,50 @@ fn bash(arguments: &[&str], input: &str) -> std::process::Output {
     output
 }
 
+/// Kubernetes takes the names (RFC 1123), and files are called after them.
+fn names(kit: &Kit) {
+    for file in files(kit).into_iter().filter(|file| file.path.starts_with("kubernetes/")) {
+        let object: serde_json::Value = serde_saphyr::from_str(&file.text).unwrap();
+        let Some(name) = object["metadata"]["name"].as_str() else {
+            continue;
+        };
+        let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        assert!(plain && !name.starts_with('-') && !name.ends_with('-') && (1..=63).contains(&name.len()), "{name}");
+        assert!(file.path.starts_with(&format!("kubernetes/{name}-")), "{}", file.path);
+    }
+}
+
+/// What Markdown makes something of.
+const MARKUP: [&str; 16] = [
+    "`a`",
+    "*a*",
+    "**a**",
+    "_a_ ",
+    "~~a~~",
+    "[a](b)",
+    "![a](b)",
+    "<b>",
+    "<!-- a -->",
+    "<https://a.example>",
+    "|a|",
+    "](a)",
+    "&lt;b&gt;",
+    "\\",
+    "``` ",
+    "# ",
+];
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_gets_into_the_structure_of_a_page(slo in any_slo()) {
+    fn nothing_gets_into_the_structure_of_a_page(slo in any_slo(), markup in prop::sample::select(MARKUP.to_vec())) {
         let mut words = BTreeMap::new();
         let plain = renamed(&slo, |text| {
             let next = words.len();
             words.entry(text.to_owned()).or_insert_with(|| format!("plain{next}")).clone()
         });
-        let odd = renamed(&slo, str::to_owned);
+        let odd = renamed(&slo, |text| format!("{markup}{text}{markup}"));
         prop_assume!(plain.validate().is_ok() && odd.validate().is_ok());
         let (odd, plain) = (pages(&Kit::new([odd]).unwrap()), pages(&Kit::new([plain]).unwrap()));
         prop_assert_eq!(odd.len(), plain.len());
@@ -99,7 +132,7 @@ proptest! {
     }
 
     #[test]
-    fn every_declaration_writes_commands_and_queries_that_parse(slo in any_slo()) {
+    fn every_declaration_writes_commands_queries_and_names_that_tools_take(slo in any_slo()) {
         let kit = Kit::new([slo]).unwrap();
         let script = script(&kit);
         let parsed = bash(&["-n"], &script);
@@ -115,24 +148,10 @@ proptest! {
                 }
             }
         }
+        names(&kit);
         let asked = bash(&[], &asked);
         prop_assert!(asked.status.success());
         queries.extend(String::from_utf8(asked.stdout).unwrap().lines().map(str::to_owned));
         accepted_by_promtool(&rules(queries));
-    }
-
-    #[test]
-    fn every_declaration_writes_names_that_kubernetes_takes(slo in any_slo()) {
-        let kit = Kit::new([slo]).unwrap();
-        for file in kit.files().into_iter().filter(|file| file.path.starts_with("kubernetes/")) {
-            let object: serde_json::Value = serde_saphyr::from_str(&file.text).unwrap();
-            let Some(name) = object["metadata"]["name"].as_str() else {
-                continue;
-            };
-            let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-            prop_assert!(plain && !name.starts_with('-') && !name.ends_with('-') && (1..=63).contains(&name.len()));
-            let path = format!("kubernetes/{name}-");
-            prop_assert!(file.path.starts_with(&path), "{}", file.path);
-        }
     }
 }
