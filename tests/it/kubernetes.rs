@@ -89,7 +89,48 @@ fn the_validator_refuses_what_is_wrong() {
     assert!(!refused.status.success());
 }
 
-/// What KEDA's ScaledObject has, of the fields that are written (KEDA 2, `keda.sh/v1alpha1`, and its scaler for Prometheus).
+/// Runs KEDA's schema on objects; what it says, if it refuses one. It is installed once for each list of versions.
+fn refused_by_keda(objects: &[&Value]) -> Option<String> {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keda");
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("keda");
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let (wanted, list) = (from.join("package-lock.json"), home.join("installed.json"));
+        std::fs::create_dir_all(&home).unwrap();
+        std::fs::copy(from.join("check.mjs"), home.join("check.mjs")).unwrap();
+        if std::fs::read(&list).ok() != std::fs::read(&wanted).ok() {
+            for name in ["package.json", "package-lock.json"] {
+                std::fs::copy(from.join(name), home.join(name)).unwrap();
+            }
+            let mut install = Command::new("npm");
+            done(install.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&home), "npm ci");
+            std::fs::copy(&wanted, &list).unwrap();
+        }
+    });
+    let folder = Folder::new(&format!("keda-{:?}", std::thread::current().id()));
+    let paths = objects.iter().enumerate().map(|(n, object)| {
+        let path = folder.path().join(format!("{n}.json"));
+        std::fs::write(&path, object.to_string()).unwrap();
+        path
+    });
+    let checked = Command::new("node").arg(home.join("check.mjs")).args(paths).output().unwrap();
+    (!checked.status.success()).then(|| String::from_utf8_lossy(&checked.stderr).into_owned())
+}
+
+#[test]
+fn scaled_objects_are_what_keda_takes() {
+    for kit in [storefront(), messaging(), odd()] {
+        let objects = objects(&kit);
+        let scaled: Vec<&Value> = objects.values().filter(|object| object["kind"] == "ScaledObject").collect();
+        assert!(!scaled.is_empty());
+        assert_eq!(refused_by_keda(&scaled), None);
+        let mut wrong = scaled[0].clone();
+        wrong["spec"]["fallback"]["replicas"] = json!("3");
+        assert!(refused_by_keda(&[&wrong]).is_some_and(|words| words.contains("replicas")));
+    }
+}
+
+/// What KEDA's ScaledObject has, of the fields that are written: its schema says nothing against others, nor of a scaler's metadata.
 const KEDA: [(&str, &[&str]); 5] = [
     (
         "/spec",
