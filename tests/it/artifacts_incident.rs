@@ -38,7 +38,7 @@ fn promises() -> [Slo; 2] {
     let promise = |slo: Slo| slo.over_minutes(10).scrape_interval(Duration::from_secs(1));
     let payments = Slo::new("payments").success(99.0).owner("team-payments").alerts(vec![
         // The slower alerts begin after the page and end before it, so that whatever is told of them is wrong.
-        pair(Severity::P0, 120, 10, 14.4),
+        pair(Severity::P0, 300, 10, 14.4),
         pair(Severity::P1, 60, 4, 6.0).held_for(HELD),
         pair(Severity::P2, 50, 4, 3.0).held_for(HELD),
     ]);

@@ -90,8 +90,11 @@ fn expect(script: &mut String, receiver: &str, labels: &[(&str, &str)]) {
     script.push('\n');
 }
 
-/// With which severities an alert of this SLO comes: the most urgent first.
+/// With which severities an alert of this SLO comes: the most urgent first. Who is never paged has nothing to acknowledge.
 fn severities(alarm: Alarm, subject: &Subject<'_>) -> Vec<Severity> {
+    if alarm == Alarm::Unacknowledged && subject.slo.highest_severity() != Severity::P0 {
+        return Vec::new();
+    }
     if alarm != Alarm::BudgetBurn {
         return vec![alarm.severity(subject)];
     }
