@@ -37,8 +37,9 @@ fn with_slo(expr: &str, of: &Of) -> String {
 fn refused(of: &Of) -> Panel {
     let increase = format!("increase({}[$__range])", guard(names::REJECTIONS, &[]));
     let by = [label::SLO, label::GUARD, label::REASON].join(", ");
-    let description = "Calls refused in the time shown on top, most first. By a breaker (open, probing, ramping): \
-                       what is behind the guard fails. By a limiter: more is asked than can be done.";
+    let description = "Calls refused in the time range of the dashboard, most first. Open, probing, ramping: by a \
+                       breaker, because what is behind the guard fails. Limit, queue, pressure, deadline: by a \
+                       limiter, because more is asked than can be done.";
     Panel::table("Calls refused", description)
         .size(8, 9)
         .now(format!("sum by ({by}) ({}) > 0", with_slo(&increase, of)), "")
@@ -60,11 +61,12 @@ fn strictest(slo: &Slo) -> Option<&Objective> {
 
 /// None where no objective minds a failure.
 fn cost(subjects: &[Subject<'_>]) -> Option<Panel> {
-    let description = "What each guard's refusals alone make of the burn rate of the SLO that they count for, by \
-                       its strictest objective: 1 spends the budget exactly over the period. Where a fallback \
-                       answers instead, the budget is spared; the panel beside this one says what was bad. Fix what \
-                       is behind the guard on top.";
-    let mut panel = Panel::graph("Burn rate by refusals", description).size(8, 9).unit("none").min(0.0).stacked();
+    let description = "What the refusals of each guard alone do to the burn rate of its SLO, by the strictest \
+                       objective: 1 spends the budget exactly over the period. Where a fallback answers instead, \
+                       the budget is spared; the panel to the right says what really ended badly. Start with what \
+                       is behind the largest.";
+    let mut panel =
+        Panel::graph("Burn rate by refusals", description).size(8, 9).unit("none").min(0.0).stacked().quiet();
     let minding: Vec<_> = subjects.iter().filter_map(|subject| Some((subject, strictest(subject.slo)?))).collect();
     for (subject, objective) in &minding {
         let of = Of::slo(subject.slo.name());
@@ -83,9 +85,9 @@ fn failed(of: &Of) -> Panel {
     let (slo, outcome) = (label::SLO, label::OUTCOME);
     let some = of.rate(names::OUTCOMES, &[is_not(outcome, &["success", "slow"])]);
     let all = of.rate(names::OUTCOMES, &[]);
-    let description = "The share of each SLO's calls that ended otherwise than well, by how. Transport failures and \
-                       time-outs: the network, or nobody there. Failures: the other side answers, and cannot. \
-                       Rejected and shed: its own guards.";
+    let description = "The share of each SLO's calls that did not succeed, by outcome. Transport failures and \
+                       time-outs: the network, or nobody is listening. Failures: the other side answers with \
+                       errors. Rejected and shed: refused by its own guards.";
     Panel::graph("Calls that did not succeed", description)
         .size(8, 9)
         .query(
@@ -160,8 +162,8 @@ impl<'a> Chain<'a> {
 
     fn latency(&self) -> Panel {
         let buckets = Of::any(self.names()).rate(&format!("{}_bucket", names::DURATION), &[]);
-        let description = "The latency that 99 % of calls stay within, of each service in the chain. The lowest \
-                           service in the chain that rose is the slow one; those above it wait for it.";
+        let description = "The latency that 99 % of calls stay within, for each service in the chain. The lowest \
+                           service that rose is the slow one; those above it wait for it.";
         Panel::graph("p99 of each", description)
             .size(6, 9)
             .query(format!("histogram_quantile(0.99, sum by (slo, le) ({buckets}))"), "{{slo}}")
@@ -173,9 +175,9 @@ impl<'a> Chain<'a> {
     fn own_time(&self) -> Panel {
         let spent = |name: &str| format!("sum({})", Of::slo(name).rate(&format!("{}_sum", names::DURATION), &[]));
         let calls = format!("sum({})", Of::slo(self.root.name()).rate(&format!("{}_count", names::DURATION), &[]));
-        let description = "The mean time of a call at the top, by where it goes: what each service takes for \
-                           itself, without what it waits for. The thickest band is what to make faster. It adds up \
-                           if calls follow each other and come from the chain alone.";
+        let description = "The mean time of a call at the top of the chain, by where it is spent: what each service \
+                           takes itself, without what it waits for. The thickest band is the one to make faster. It \
+                           adds up if calls run one after the other and come from this chain alone.";
         let panel = Panel::graph("Where the time of a call goes", description).size(6, 9).unit("s").min(0.0).stacked();
         self.links.iter().fold(panel, |panel, (name, calls_on)| {
             let own: Vec<String> = [*name].iter().chain(calls_on).map(|name| spent(name)).collect();
@@ -194,7 +196,7 @@ impl<'a> Chain<'a> {
         edges.fold(panel, |panel, (caller, callee)| {
             panel.query(
                 format!("{} / {}", spent(callee), spent(caller)),
-                format!("{} in {}", shown(caller), shown(callee)),
+                format!("{} → {}", shown(caller), shown(callee)),
             )
         })
     }
@@ -203,8 +205,8 @@ impl<'a> Chain<'a> {
     fn burn(&self) -> Option<Panel> {
         let window = duration(recent(self.root)?);
         let expr = Of::any(self.names()).series(series::BURN_RATE, &[is(label::WINDOW, &window)]);
-        let description = "How fast each budget goes. If one at the bottom burns with those above it, the fault is \
-                           there: the alerts above it are muted for that reason.";
+        let description = "How fast each budget goes. If the lowest service in the chain burns together with those \
+                           above it, start there: the alerts of those that depend on it are muted while it pages.";
         let panel = Panel::graph(format!("Burn rate over {window}"), description)
             .size(6, 9)
             .query(format!("max by (slo) ({expr})"), "{{slo}}")

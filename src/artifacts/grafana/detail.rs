@@ -50,8 +50,8 @@ pub(super) fn gravities() -> Value {
 }
 
 fn state(of: &Of) -> Panel {
-    let any = of.series(series::BUDGET_REMAINING, &[]);
-    Panel::stat("State", "The gravest alert that fires. Begin with its runbook: it is linked above.")
+    let any = of.series(series::PERIOD_VALID, &[]);
+    Panel::stat("State", "The gravest alert that fires. Begin with its runbook, linked above.")
         .size(4, 6)
         .now(format!("{} or on (slo) 0 * max by (slo) ({any})", of.gravest()), "state")
         .steps(&[(None, "green")])
@@ -114,7 +114,8 @@ fn burning(slo: &Slo) -> Vec<Panel> {
     let rate = Panel::stat(
         "Burn rate",
         format!(
-            "How many times as fast as allowed the budget goes, over the window of {words}: 1 spends it exactly over the period."
+            "How many times as fast as allowed the budget goes, over the window of {words}: 1 spends it exactly over \
+             the period."
         ),
     );
     let rate =
@@ -174,7 +175,7 @@ fn each(slo: &Slo, panel: Panel, expr: impl Fn(&Objective) -> String) -> Panel {
 
 fn alerts(of: &Of) -> Panel {
     let description =
-        "Every alert of this SLO that fires. Empty: none does. The alert's description says what to do first.";
+        "Every alert of this SLO that fires; empty if none does. Take P0 first: its description says what to do.";
     firing(Panel::table("Alerts that fire", description).now(of.firing(&[]), "")).size(12, 6)
 }
 
@@ -210,8 +211,9 @@ pub(super) fn firing(panel: Panel) -> Panel {
 }
 
 fn coverage(of: &Of) -> Panel {
-    let description = "How much of each window the process has seen, the least of all instances. Under 100 % after \
-                       a restart: burn rates in process, and the breakers that go by them, rest on less.";
+    let description = "How much of each window has been observed, the least of all instances. Under 100 % after a \
+                       restart, in-process burn rates, and breakers that trip on them, rest on less data. If nobody \
+                       restarted anything, an instance keeps dying: look at its log.";
     let expr = of.raw(names::COVERAGE, &[]);
     Panel::graph("Coverage of the windows", description)
         .size(12, 6)
@@ -222,8 +224,9 @@ fn coverage(of: &Of) -> Panel {
 }
 
 fn heatmap(of: &Of) -> Panel {
-    let description = "How many calls took how long. Two bands are two kinds of calls, or a cache that answers \
-                       some; a band that rises is a service that slows down. Refused calls are in the lowest bucket.";
+    let description = "How many calls took how long. Two bands are two kinds of calls, or a cache that answers some \
+                       of them; a band that rises is a service that slows down. Refused calls are in the lowest \
+                       bucket.";
     let expr = of.raw(&format!("{}_bucket", names::DURATION), &[]);
     Panel::heatmap("Latency", description)
         .size(8, 9)
@@ -267,6 +270,7 @@ fn outcomes(of: &Of) -> Panel {
         .unit("reqps")
         .min(0.0)
         .stacked()
+        .quiet()
         .colour("success", "green")
         .colour("failure", "red")
         .colour("rejected", "purple")

@@ -44,9 +44,9 @@ fn states(of: &Of) -> Panel {
             (number.to_string(), json!({"index": number, "text": words, "color": colour}))
         })
         .collect();
-    let description = "Each breaker over time. Open: it refuses, for calls would fail; look at what it guards. Open \
-                       on one instance only: look at that instance. Would be open: it only observes, and refuses \
-                       nothing.";
+    let description = "Each breaker over time. Open: it refuses calls because they would fail; look at what it \
+                       guards. Open on one instance only: look at that instance. Would be open: it only observes, \
+                       and refuses nothing.";
     Panel::timeline("Breakers", description)
         .size(24, 8)
         .query(expr, format!("{{{{{}}}}} {{{{{INSTANCE}}}}}", label::GUARD))
@@ -68,6 +68,7 @@ fn refusals(of: &Of) -> Panel {
         .query(per_second(of, names::REJECTIONS, label::REASON), "{{guard}}: {{reason}}")
         .unit("reqps")
         .min(0.0)
+        .quiet()
         .stacked()
 }
 
@@ -79,6 +80,7 @@ fn sheds(of: &Of) -> Panel {
         .query(per_second(of, names::SHEDS, label::PRIORITY), "{{guard}}: {{priority}}")
         .unit("reqps")
         .min(0.0)
+        .quiet()
         .stacked()
 }
 
@@ -87,53 +89,57 @@ fn level(of: &Of, how: &str, name: &str) -> String {
 }
 
 fn saturation(of: &Of) -> Panel {
-    let description = "Demand over room, the highest of all instances: calls under way, waiting and lately shed. \
-                       Over 1, more is wanted than there is room for; over 0.7 for minutes, add instances before it \
-                       is. 0 while no limit is known. The share of calls shed is beside it.";
+    let description = "Demand over capacity, the highest of all instances: calls in progress, waiting and lately \
+                       shed. Over 1, more is asked than can be done; over 0.7 for minutes, add instances before it \
+                       gets there. It is 0 while no limit is known. The second line is the share of calls shed.";
     Panel::graph("Saturation", description)
         .size(8, 8)
         .query(level(of, "max", names::SATURATION), "{{guard}}: saturation")
         .query(level(of, "max", names::SHED_RATIO), "{{guard}}: share shed")
         .unit("percentunit")
         .min(0.0)
+        .quiet()
         .custom("axisSoftMax", json!(1.0))
         .lines(&[(0.7, "yellow"), (1.0, "red")])
 }
 
 fn in_flight(of: &Of) -> Panel {
     let limit = of.guards(&format!("({} < +Inf)", guard(names::CONCURRENCY_LIMIT, &[])));
-    let description = "Calls under way, and how many may be; a guard without a limiter has no limit, and one that \
-                       learns it has none before there is something to learn. Calls that pile up while their number \
-                       a second stays the same take longer.";
+    let description = "Calls in progress, and how many are allowed at once; a guard without a limiter has no limit. \
+                       If calls pile up while as many a second come as before, each of them takes longer: look at \
+                       latency.";
     Panel::graph("In flight, and the limit", description)
         .size(8, 8)
         .query(level(of, "sum", names::IN_FLIGHT), "{{guard}}: in flight")
         .query(format!("sum by ({}) ({limit})", label::GUARD), "{{guard}}: limit")
         .unit("none")
         .min(0.0)
+        .quiet()
         .custom("fillOpacity", json!(0))
 }
 
 fn waiting(of: &Of) -> Panel {
-    let description = "Calls that wait to be let in. A queue that never empties only adds to latency: less is \
-                       done than asked for, so add instances or shed.";
+    let description = "Calls that wait to be let in. A queue that never empties only adds latency: add instances, \
+                       or shed.";
     Panel::graph("Waiting", description)
         .size(8, 8)
         .query(level(of, "sum", names::QUEUED), "{{guard}}")
         .unit("none")
         .min(0.0)
+        .quiet()
 }
 
 fn keys(of: &Of) -> Panel {
     let by = format!("{}, {}", label::GUARD, label::STATE);
     let expr = format!("sum by ({by}) ({})", of.guards(&guard(names::KEYED_BREAKERS, &[])));
-    let description = "Of guards that keep a breaker for each tenant, route or endpoint: how many of those are in \
-                       which state. A few open ones are the tenants in trouble, and the status page names them; all \
-                       of them are an outage.";
+    let description = "For guards with a breaker for each tenant, route or endpoint: how many of these are in which \
+                       state. A few open ones are tenants in trouble, and the status page names them; if all are \
+                       open, it is an outage.";
     Panel::graph("Keys, by state of their breaker", description)
         .size(8, 8)
         .query(expr, "{{guard}}: {{state}}")
         .unit("none")
         .min(0.0)
+        .quiet()
         .stacked()
 }

@@ -229,6 +229,15 @@ impl Panel {
         self.but(name, &[("color", json!({"mode": "fixed", "fixedColor": colour}))])
     }
 
+    /// Series that are zero all the time are drawn, and named nowhere: most reasons and outcomes never occur.
+    pub(super) fn quiet(mut self) -> Self {
+        self.overrides.push(json!({
+            "matcher": {"id": "byValue", "options": {"reducer": "allIsZero", "op": "gte", "value": 0}},
+            "properties": [{"id": "custom.hideFrom", "value": {"legend": true, "tooltip": true, "viz": false}}],
+        }));
+        self
+    }
+
     /// A time of its own, whatever the dashboard's.
     pub(super) fn since(mut self, from: &str) -> Self {
         self.more.insert("timeFrom".to_owned(), json!(from));

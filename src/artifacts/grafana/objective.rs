@@ -125,9 +125,9 @@ fn burn(slo: &Slo, objective: &Objective, pair: &AlertWindow) -> Panel {
     };
     let spent = pair.factor() * pair.long().as_secs_f64() / slo.period().nominal().as_secs_f64() * 100.0;
     let description = format!(
-        "The {severity} alert fires while both windows burn over {factor}, having {least} events or more: then \
-         {spent} % of the budget is gone within {long}. If only the short window is over the line, wait; if only \
-         the long one is, the trouble is over and the alert has ended.",
+        "The {severity} alert fires while both windows burn over {factor}, with at least {least} events in the long \
+         one; by then {spent} % of the budget is gone within {long}. If only the short window is over the line, wait; \
+         if only the long one is, the trouble is over and the alert has ended.",
         severity = pair.severity(),
         least = slo.least_events(),
         spent = rounded(spent),

@@ -3,10 +3,10 @@
 use super::detail::{firing, gravities, lasting, lasts};
 use super::model::{Dashboard, Panel};
 use super::objective::recent;
-use super::query::{Of, is, labelled};
+use super::query::{Of, is, labelled, recorded};
 use super::{annotations, links, number, uid};
 use crate::artifacts::Subject;
-use crate::artifacts::text::duration;
+use crate::artifacts::text::{duration, in_words};
 use crate::names::{label, recorded as series};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -44,22 +44,31 @@ fn column(expr: &str) -> String {
     format!("max by ({}, {}) ({expr})", label::SLO, label::OBJECTIVE)
 }
 
+/// What the rows are: each objective, with its target and its SLO's dashboard; and how many events it had, which is
+/// known from the beginning, where ratios have to wait for events.
+fn rows(subjects: &[Subject<'_>]) -> String {
+    let mut rows = Vec::new();
+    for subject in subjects {
+        for objective in subject.slo.objectives() {
+            let within = objective.threshold().map(|threshold| format!(" in {}", in_words(threshold)));
+            let target = format!("{}{}", objective.target(), within.unwrap_or_default());
+            let events = column(&recorded(series::PERIOD_VALID, subject.slo.name(), objective.name()));
+            rows.push(labelled(&labelled(&events, "target", &target), "dashboard", &subject.dashboard_uid()));
+        }
+    }
+    rows.join(" or ")
+}
+
 fn table(subjects: &[Subject<'_>], of: &Of) -> Panel {
-    let left = of.series(series::BUDGET_REMAINING, &[]);
+    let events = of.series(series::PERIOD_VALID, &[]);
     // An SLO that nobody exports has no objectives: its alert says that, and stands for it.
     let state = format!(
-        "0 * {} + on (slo) group_left () ({gravest} or on (slo) 0 * max by (slo) ({left})) or on (slo) {gravest}",
-        column(&left),
+        "0 * {} + on (slo) group_left () ({gravest} or on (slo) 0 * max by (slo) ({events})) or on (slo) {gravest}",
+        column(&events),
         gravest = of.gravest(),
     );
-    let linked: Vec<String> = subjects
-        .iter()
-        .map(|subject| {
-            let left = Of::slo(subject.slo.name()).series(series::BUDGET_REMAINING, &[]);
-            labelled(&column(&left), "dashboard", &subject.dashboard_uid())
-        })
-        .collect();
     let sli = column(&format!("1 - {}", of.series(series::PERIOD_BAD_RATIO, &[])));
+    let left = column(&of.series(series::BUDGET_REMAINING, &[]));
     let longest = subjects.iter().map(|subject| subject.slo.period().nominal()).max().unwrap_or_default();
     let by_recent = || alike(subjects, |subject| recent(subject.slo));
     let burn = by_recent().into_iter().map(|(of, window, _)| burn_of(&of, window)).map(|burn| column(&burn));
@@ -70,12 +79,13 @@ fn table(subjects: &[Subject<'_>], of: &Of) -> Panel {
     let description = "Click an SLO for its details. State is the gravest alert that fires for it; burn rate is how \
                        many times as fast as allowed the budget goes, over the long window of its fastest alert. \
                        Begin with the reddest.";
-    let rows = subjects.iter().map(|subject| subject.slo.objectives().len()).sum::<usize>().min(16);
+    let lines = subjects.iter().map(|subject| subject.slo.objectives().len()).sum::<usize>().min(16);
     let mut panel = Panel::table("SLOs", description)
-        .size(24, 4 + u32::try_from(rows).unwrap_or(16))
-        .now(linked.join(" or "), "")
+        .size(24, 4 + u32::try_from(lines).unwrap_or(16))
+        .now(rows(subjects), "")
         .now(state, "")
-        .now(sli, "");
+        .now(sli, "")
+        .now(left, "");
     let (burn, lasts): (Vec<_>, Vec<_>) = (burn.collect(), lasts.collect());
     if !burn.is_empty() {
         panel = panel.now(burn.join(" or "), "").now(lasts.join(" or "), "");
@@ -87,10 +97,11 @@ fn table(subjects: &[Subject<'_>], of: &Of) -> Panel {
             {"id": "merge", "options": {}},
             {"id": "organize", "options": {
                 "excludeByName": {"Time": true},
-                "indexByName": {"slo": 0, "objective": 1, "Value #B": 2, "Value #C": 3, "Value #A": 4, "Value #D": 5,
-                                "Value #E": 6, "dashboard": 7},
-                "renameByName": {"slo": "SLO", "objective": "Objective", "Value #A": "Budget left", "Value #B": "State",
-                                 "Value #C": "Indicator", "Value #D": "Burn rate", "Value #E": "Budget spent in"},
+                "indexByName": {"slo": 0, "objective": 1, "Value #B": 2, "target": 3, "Value #C": 4, "Value #D": 5,
+                                "Value #E": 6, "Value #F": 7, "Value #A": 8, "dashboard": 9},
+                "renameByName": {"slo": "SLO", "objective": "Objective", "Value #B": "State", "target": "Target",
+                                 "Value #C": "Indicator", "Value #D": "Budget left", "Value #E": "Burn rate",
+                                 "Value #F": "Budget spent in", "Value #A": "Events"},
             }},
         ]))
         .option("sortBy", json!([{"displayName": "State", "desc": true}]))
@@ -99,6 +110,7 @@ fn table(subjects: &[Subject<'_>], of: &Of) -> Panel {
         }]))])
         .but("dashboard", &[("custom.hidden", json!(true))])
         .but("State", &[("mappings", gravities()), coloured()])
+        .but("Events", &[("unit", json!("short"))])
         .but("Indicator", &[("unit", json!("percentunit")), ("decimals", json!(3))])
         .but("Budget left", &[
             ("unit", json!("percentunit")),
@@ -127,13 +139,14 @@ fn burn_of(of: &Of, window: Duration) -> String {
 }
 
 fn alerts(of: &Of) -> Panel {
-    let description = "Every alert of these SLOs that fires. Empty: none does.";
+    let description = "Every alert of these SLOs that fires; empty if none does. Take P0 first: its description \
+                       says what to do.";
     firing(Panel::table("Alerts that fire", description).now(of.firing(&[]), "")).size(12, 8)
 }
 
 fn budgets(of: &Of) -> Panel {
-    let description = "What is left of each error budget. A step down is an incident; a slope is something that \
-                       nobody was paged for.";
+    let description = "What is left of each error budget. A step down is an incident; a steady slope is a leak that \
+                       nobody was paged for: open a ticket.";
     Panel::graph("Error budget left", description)
         .size(12, 8)
         .query(of.series(series::BUDGET_REMAINING, &[]), "{{slo}}: {{objective}}")
@@ -164,8 +177,8 @@ fn burning(subjects: &[Subject<'_>]) -> Option<Panel> {
 }
 
 fn events(subjects: &[Subject<'_>]) -> Option<Panel> {
-    let description = "Good and bad events a second, of all instances. An SLO without events tells nothing: is it \
-                       that nobody calls, or that nobody gets through?";
+    let description = "Good and bad events a second, of all instances. No events: does nobody call, or does nobody \
+                       get through?";
     let panel = Panel::graph("Events", description).size(12, 8).unit("cps").min(0.0).custom("fillOpacity", json!(0));
     let groups = alike(subjects, |subject| subject.windows().first().copied());
     let some = !groups.is_empty();

@@ -235,3 +235,41 @@ proptest! {
         parse("parse-any", &kit);
     }
 }
+
+#[test]
+fn chains_are_followed_to_their_ends() {
+    let slo =
+        |name: &str, on: &[&str]| on.iter().fold(Slo::new(name).success(99.9), |slo, other| slo.depends_on(*other));
+    let chains = |slos: Vec<Slo>| {
+        let kit = Kit::new(slos).unwrap();
+        lint::check(&kit);
+        let dashboards = dashboards(&kit);
+        let (_, dashboard) = dashboards.into_iter().find(|(path, _)| path.ends_with("/dependencies.json")).unwrap();
+        let rows = list(&dashboard["panels"]).iter().filter(|panel| panel["type"] == "row");
+        rows.filter_map(|row| text(&row["title"]).strip_prefix("Which is slow: ").map(str::to_owned))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(chains(vec![slo("a", &[])]), [""; 0]);
+    assert_eq!(chains(vec![slo("c", &[]), slo("b", &["c"]), slo("a", &["b"])]), ["a → b → c"]);
+    assert_eq!(
+        chains(vec![slo("a", &["b", "c"]), slo("b", &["d"]), slo("c", &["d"]), slo("d", &[])]),
+        ["a → b → d → c"]
+    );
+    assert_eq!(chains(vec![slo("a", &["elsewhere"]), slo("b", &["elsewhere"])]), ["a → elsewhere", "b → elsewhere"]);
+    assert_eq!(chains(vec![slo("a", &["b"]), slo("b", &["a"])]), ["a → b"], "a circle is gone round once");
+    assert_eq!(chains(vec![slo("a", &["b"]), slo("b", &["c"]), slo("c", &["b"])]), ["a → b → c"]);
+}
+
+#[test]
+fn provisioning_says_where_things_are() {
+    let files = storefront().files();
+    let of = |path: &str| &files.iter().find(|file| file.path == path).unwrap().text;
+    let datasource = of("grafana/provisioning/datasources/prometheus.yml");
+    for line in ["apiVersion: 1", "  type: prometheus", "  uid: prometheus", "    timeInterval: 15s"] {
+        assert!(datasource.lines().any(|found| found == line), "{line}\n{datasource}");
+    }
+    let dashboards = of("grafana/provisioning/dashboards/plimsoll.yml");
+    for line in ["apiVersion: 1", "  type: file", "    path: /var/lib/grafana/dashboards/plimsoll"] {
+        assert!(dashboards.lines().any(|found| found == line), "{line}\n{dashboards}");
+    }
+}
