@@ -29,6 +29,8 @@ need valgrind valgrind
 need kill procps
 need curl curl
 need npm npm
+need shellcheck shellcheck
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if ((${#missing[@]})); then
     step "installing ${missing[*]}"
     as_root=()

@@ -1,6 +1,6 @@
 //! The kit as a user asks for it: declarations, and the few things that they do not say.
 
-use super::{Alarm, Subject, alertmanager, grafana, openslo, prometheus, sync};
+use super::{Alarm, Subject, alertmanager, grafana, kubernetes, openslo, pages, prometheus, runbooks, sync};
 use crate::error::Error;
 use crate::slo::Slo;
 use std::collections::BTreeMap;
@@ -126,9 +126,12 @@ impl Kit {
     /// All files, in the order of their paths.
     pub fn files(&self) -> Vec<Artifact> {
         let mut files = openslo::files(self);
-        files.extend(grafana::files(self));
         files.extend(alertmanager::files(self));
+        files.extend(grafana::files(self));
         files.extend(prometheus::files(self));
+        files.extend(runbooks::files(self));
+        files.extend(pages::files(self));
+        files.extend(kubernetes::files(self));
         files.sort_by(|a, b| a.path.cmp(&b.path));
         files
     }

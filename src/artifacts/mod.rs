@@ -23,11 +23,16 @@
 #[allow(dead_code)]
 mod alarm;
 mod alertmanager;
+mod commands;
 mod grafana;
 #[allow(dead_code)]
 mod kit;
+mod kubernetes;
 pub mod openslo;
+mod page;
+mod pages;
 mod prometheus;
+mod runbooks;
 #[allow(dead_code)]
 mod subject;
 mod sync;

@@ -55,6 +55,22 @@ pub(super) fn markdown(text: &str) -> String {
     escaped
 }
 
+/// An address as the destination of a link in Markdown: what could end it is percent-encoded.
+///
+/// Source: CommonMark 0.31, "Links"; RFC 3986, 2.1.
+pub(super) fn link(address: &str) -> String {
+    let mut link = String::with_capacity(address.len());
+    for byte in address.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:/?#@!$+,;=%&".contains(&byte) {
+            link.push(char::from(byte));
+        } else {
+            _ = write!(link, "%{byte:02X}");
+        }
+    }
+    // `&amp;` in an address would be read as `&`.
+    link.replace('&', "&amp;")
+}
+
 /// Text in a shell command, as one word.
 ///
 /// Source: POSIX.1-2017, Shell Command Language, 2.2.2.
@@ -122,7 +138,7 @@ pub(super) fn rounded(number: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{duration, in_words, markdown, promql, rounded, shell, slug, template};
+    use super::{duration, in_words, link, markdown, promql, rounded, shell, slug, template};
     use std::time::Duration;
 
     #[test]
@@ -133,6 +149,7 @@ mod tests {
         assert_eq!(markdown("a|b <i> [x](y) *z*"), r"a\|b &lt;i&gt; \[x\]\(y\) \*z\*");
         assert_eq!(shell("it's"), r"'it'\''s'");
         assert_eq!(shell("checkout"), "checkout");
+        assert_eq!(link("https://a.example/x (y)<z>?a=1&b"), "https://a.example/x%20%28y%29%3Cz%3E?a=1&amp;b");
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl Recorder {
     /// The smallest latency of each bucket of [`Snapshot::latency`], in nanoseconds: ascending.
     ///
     /// A threshold that is itself the end of a bucket leaves an index that no latency has; it repeats its successor.
-    #[cfg(any(feature = "metrics", plimsoll_loom))]
+    #[cfg(feature = "metrics")]
     pub(crate) fn bounds(&self) -> Vec<u64> {
         let mut edges: Vec<u64> = (0..histogram::BUCKETS).map(histogram::lower).collect();
         edges.extend(self.thresholds.iter().map(|t| t.saturating_add(1)));

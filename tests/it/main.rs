@@ -41,6 +41,8 @@ mod harness;
 #[cfg(feature = "http")]
 mod http;
 mod keyed;
+#[cfg(feature = "artifacts")]
+mod kubernetes;
 #[cfg(feature = "tower")]
 mod layer;
 mod naive_breaker;
@@ -50,9 +52,15 @@ mod ops;
 #[cfg(feature = "axum")]
 mod ops_control;
 mod ops_timeline;
+#[cfg(all(feature = "artifacts", feature = "axum"))]
+mod page_commands;
+#[cfg(feature = "artifacts")]
+mod pages;
 #[cfg(feature = "axum")]
 mod prometheus;
 mod property_breaker;
+#[cfg(feature = "artifacts")]
+mod property_pages;
 mod property_windows;
 #[cfg(feature = "prometheus")]
 mod publish;

@@ -35,7 +35,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "guard", "registry",
         ],
     ),
-    ("artifacts", &["error", "names", "slo"]),
+    ("artifacts", &["error", "names", "outcome", "slo"]),
     (
         "ops",
         &[
