@@ -197,10 +197,6 @@ impl Kit {
         format!("{}/d/{}", self.dashboards, subject.dashboard_uid())
     }
 
-    pub(super) fn dashboards(&self) -> &str {
-        &self.dashboards
-    }
-
     pub(super) fn in_namespace(&self) -> &str {
         &self.namespace
     }

@@ -19,13 +19,10 @@
 //! # */
 //! ```
 
-// Every file of the kit takes what it needs of these.
-#[allow(dead_code)]
 mod alarm;
 mod alertmanager;
 mod commands;
 mod grafana;
-#[allow(dead_code)]
 mod kit;
 mod kubernetes;
 pub mod openslo;
@@ -33,12 +30,9 @@ mod page;
 mod pages;
 mod prometheus;
 mod runbooks;
-#[allow(dead_code)]
 mod subject;
 mod sync;
-#[allow(dead_code)]
 mod text;
-#[allow(dead_code)]
 mod yaml;
 
 pub use kit::{Artifact, Kit};
