@@ -191,6 +191,13 @@
 //! outage. Who did it and why is in the events, on the status page, and in [`ops::timeline`] (`/slo/timeline?since=2h`): the
 //! story of an incident in Markdown, with what it cost each error budget, to be pasted into the post-mortem.
 //!
+//! # Write
+//!
+//! With `artifacts`, `artifacts::Kit` writes from the declarations what people and machines around the service need: Prometheus'
+//! rules and their tests, Alertmanager's routes, dashboards, runbooks, an on-call page, an error-budget policy and more.
+//! `assert_in_sync` in a test keeps what is deployed from drifting from the code. `file` reads declarations from TOML, YAML or
+//! JSON, `Plimsoll::watch_file` loads them anew when they change, and `artifacts::openslo` takes what a team has already.
+//!
 //! # Try a policy
 //!
 //! All time comes from one [`Clock`], so a test can be an hour long and take no time.
@@ -271,6 +278,6 @@ pub use time::{Clock, ManualClock, Timestamp};
 pub use window::{Latency, Reading, Window};
 
 /// Compiles the README's examples.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "axum", feature = "artifacts"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -30,7 +30,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     };
     let kit = Kit::new(slos)?;
     let changed = kit.write_to(&directory)?;
-    let all = kit.files().len();
-    println!("{directory}: {all} files, of which {} were written anew; begin with README.md", changed.len());
+    // Beside its files, a kit keeps a list of them.
+    let all = kit.files().len() + 1;
+    println!("{directory}: {} of {all} files changed; begin with README.md", changed.len());
     Ok(ExitCode::SUCCESS)
 }

@@ -11,19 +11,31 @@ const CONTROL_PORT: &str = "9000";
 
 /// Where everything is, unless the environment says otherwise already.
 pub(super) fn setup(kit: &Kit, service: &str) -> Vec<String> {
-    let status = kit.addresses_of(service);
-    let host = |at: &String| at.rsplit_once(':').map_or(at.as_str(), |(host, _)| host).to_owned();
-    let control: Vec<String> = status.iter().map(|at| format!("{}:{CONTROL_PORT}", host(at))).collect();
+    setup_of(kit, &[service])
+}
+
+/// The same for several services. Each has variables of its own: who goes from one service's runbook to another's, in one
+/// shell, must not give orders to the first.
+pub(super) fn setup_of(kit: &Kit, services: &[&str]) -> Vec<String> {
+    let control = |at: &String| format!("{}:{CONTROL_PORT}", at.rsplit_once(':').map_or(at.as_str(), |(host, _)| host));
+    let words = |kind: &str, of: &dyn Fn(&str) -> Vec<String>| {
+        let each = services
+            .iter()
+            .map(|service| format!("${{{}:-{}}}", variable(kit, kind, service), quoted(&of(service).join(" "))));
+        format!("{kind}={}", each.collect::<Vec<_>>().join("' '"))
+    };
     vec![
         "PROMETHEUS=${PROMETHEUS:-http://prometheus:9090}".to_owned(),
         "ALERTMANAGER=${ALERTMANAGER:-http://alertmanager:9093}".to_owned(),
-        format!(
-            "STATUS=${{STATUS:-{}}}    # ops::router, on every instance (pods: see the on-call page)",
-            quoted(&status.join(" "))
-        ),
-        format!("CONTROL=${{CONTROL:-{}}}   # ops::control, likewise", quoted(&control.join(" "))),
-        "export PROMETHEUS ALERTMANAGER STATUS CONTROL".to_owned(),
+        "# every instance of the service: ops::router, then ops::control (pods: see the on-call page)".to_owned(),
+        words("STATUS", &|service| kit.addresses_of(service)),
+        words("CONTROL", &|service| kit.addresses_of(service).iter().map(control).collect()),
     ]
+}
+
+/// The variable that names all instances of a service: `STATUS_OF_CHECKOUT`.
+fn variable(kit: &Kit, kind: &str, service: &str) -> String {
+    format!("{kind}_OF_{}", kit.slug_of(service).to_ascii_uppercase().replace('-', "_"))
 }
 
 /// A word within `${…:-…}`.
@@ -34,14 +46,18 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// The same setup with the addresses of the pods, for a shell within the cluster.
+/// The pods of a service, for a shell within the cluster: [`setup`] takes them from there.
 pub(super) fn pods(kit: &Kit, service: &str) -> Vec<String> {
     let (namespace, name) = (kit.namespace_slug(), kit.slug_of(service));
+    let [status, control] = ["STATUS", "CONTROL"].map(|kind| variable(kit, kind, service));
     vec![
         format!(
             "PODS=$(kubectl -n {namespace} get pods -l app.kubernetes.io/name={name} -o jsonpath='{{.items[*].status.podIP}}')"
         ),
-        format!("STATUS=$(printf '%s:{} ' $PODS) CONTROL=$(printf '%s:{CONTROL_PORT} ' $PODS)", kit.port_of(service)),
+        format!(
+            "{status}=$(printf '%s:{} ' $PODS) {control}=$(printf '%s:{CONTROL_PORT} ' $PODS)",
+            kit.port_of(service)
+        ),
     ]
 }
 

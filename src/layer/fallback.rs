@@ -194,6 +194,9 @@ impl<F> GuardBuilder<F> {
     }
 
     /// Answers refused calls with clones of `value`; they count as degraded.
+    ///
+    /// Take an owned type, such as `String`: with `&'static str` rustc refuses to call the service in an `async` block that
+    /// must be `Send`, as a handler's must ("implementation of `Fallback` is not general enough").
     pub fn fallback_value<V: Clone>(self, value: V) -> GuardBuilder<FallbackValue<V>> {
         self.map_fallback(|_, _| FallbackValue { value: Arc::new(value) })
     }

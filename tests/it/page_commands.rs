@@ -5,6 +5,7 @@ use crate::artifacts::{Folder, messaging, storefront};
 use crate::pages::{accepted_by_promtool, blocks, odd, pages, rules, timeline};
 use plimsoll::artifacts::Kit;
 use plimsoll::{Breaker, Guard, Plimsoll, Shed, ops};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -89,10 +90,16 @@ async fn run(kit: &Kit) -> Vec<String> {
         }
     }
     let both = format!("{address} {address}");
+    // Each service's addresses are in variables of its own.
+    let word = |c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    let addresses: BTreeSet<&str> =
+        script.split(word).filter(|word| word.starts_with("STATUS_OF_") || word.starts_with("CONTROL_OF_")).collect();
+    assert!(addresses.len() >= 2, "{addresses:?}");
+    let addresses: Vec<String> = addresses.into_iter().map(str::to_owned).collect();
     let child = Command::new("bash")
         .args(["-c", &format!("trap 'echo \"at $where: $BASH_COMMAND\" >&2' ERR\n{script}")])
         .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
-        .envs([("STATUS", &both), ("CONTROL", &both)])
+        .envs(addresses.iter().map(|variable| (variable, &both)))
         .envs([("PROMETHEUS", format!("http://{address}")), ("ALERTMANAGER", format!("http://{address}"))])
         .envs([("USER", "ann"), ("POD", "shop-1"), ("NODE", "node-1")])
         .envs([("REAL_CURL", which("curl")), ("REAL_AMTOOL", which("amtool"))])

@@ -62,7 +62,7 @@ fn head(teams: &[Team<'_>]) -> String {
         "Alertmanager 0.25 or later. Written by plimsoll from declared SLOs: change those, not this file. `sh tests.sh` says where\n\
          each alert goes.\n\
          \n\
-         P0: pager and chat. P1: chat and ticket. P2: chat, in working hours; what begins and ends outside them is not told.\n\
+         P0: pager and chat. P1: chat and ticket. P2: chat, in working hours; one that begins and ends outside them is never sent.\n\
          What no route expects goes to the team {} as a P1 does, so that somebody sees it.\n\
          \n\
          Secrets are files, a directory for each team:\n",

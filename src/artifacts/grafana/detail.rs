@@ -51,7 +51,7 @@ pub(super) fn gravities() -> Value {
 
 fn state(of: &Of) -> Panel {
     let any = of.series(series::PERIOD_VALID, &[]);
-    Panel::stat("State", "The gravest alert that fires. Begin with its runbook, linked above.")
+    Panel::stat("State", "The most severe alert that fires. Begin with its runbook, linked above.")
         .size(4, 6)
         .now(format!("{} or on (slo) 0 * max by (slo) ({any})", of.gravest()), "state")
         .steps(&[(None, "green")])
@@ -175,8 +175,8 @@ fn each(slo: &Slo, panel: Panel, expr: impl Fn(&Objective) -> String) -> Panel {
 
 fn alerts(of: &Of) -> Panel {
     let description =
-        "Every alert of this SLO that fires; empty if none does. Take P0 first: its description says what to do.";
-    firing(Panel::table("Alerts that fire", description).now(of.firing(&[]), "")).size(12, 6)
+        "Every alert of this SLO that fires; empty if none does. Take P0 first: its runbook says what to do.";
+    firing(Panel::table("Firing alerts", description).now(of.firing(&[]), "")).size(12, 6)
 }
 
 /// The columns of a table of alerts.
@@ -251,7 +251,7 @@ fn quantiles(slo: &Slo, of: &Of) -> Panel {
          retry or one instance."
     );
     let lines: Vec<_> = thresholds.iter().map(|threshold| (threshold.as_secs_f64(), "red")).collect();
-    let mut panel = Panel::graph("Quantiles of latency", description).size(8, 9);
+    let mut panel = Panel::graph("Latency quantiles", description).size(8, 9);
     for (quantile, name) in [("0.5", "p50"), ("0.9", "p90"), ("0.99", "p99")] {
         panel = panel.query(format!("histogram_quantile({quantile}, sum by (le) ({rate}))"), name);
     }

@@ -76,7 +76,7 @@ fn table(subjects: &[Subject<'_>], of: &Of) -> Panel {
         let left = of.series(series::BUDGET_REMAINING, &[]);
         lasts(&left, &burn_of(&of, window), period.as_secs_f64(), longest.as_secs_f64())
     });
-    let description = "Click an SLO for its details. State is the gravest alert that fires for it; burn rate is how \
+    let description = "Click an SLO for its details. State is the most severe alert that fires for it; burn rate is how \
                        many times as fast as allowed the budget goes, over the long window of its fastest alert. \
                        Begin with the reddest.";
     let lines = subjects.iter().map(|subject| subject.slo.objectives().len()).sum::<usize>().min(16);
@@ -141,7 +141,7 @@ fn burn_of(of: &Of, window: Duration) -> String {
 fn alerts(of: &Of) -> Panel {
     let description = "Every alert of these SLOs that fires; empty if none does. Take P0 first: its description \
                        says what to do.";
-    firing(Panel::table("Alerts that fire", description).now(of.firing(&[]), "")).size(12, 8)
+    firing(Panel::table("Firing alerts", description).now(of.firing(&[]), "")).size(12, 8)
 }
 
 fn budgets(of: &Of) -> Panel {

@@ -76,20 +76,22 @@ const PROBES: &str = "Probes of SERVICE, and the pace of its rollouts: a patch o
      readyz stays 200 while breakers are open and while a limiter warms up: it says so, and takes no traffic away.\n\
      A pod counts as available after minReadySeconds: until then `Shed::warm_up` ramps, and the rollout waits.";
 
-const HPA: &str = "Scales SERVICE on the saturation of its own doors: up at 70 % for 5 minutes, two pods at a time; down slowly.\n\
-     Needs prometheus-adapter with prometheus-adapter.yaml. Without it, use KEDA: never both, they would pull at one Deployment.\n\
-     The guard needs a limiter (`Shed::adaptive()`): without one saturation is always 0, and this holds the fewest pods.";
+const HPA: &str = "Scales SERVICE on the saturation of its inbound guards: up at 70 % for 5 minutes, two pods at a time; down slowly.\n\
+     Needs prometheus-adapter with prometheus-adapter.yaml. Without it, use KEDA: never both: they would fight over one Deployment.\n\
+     The guard needs a limiter (`Shed::adaptive()`): without one saturation is always 0, and this stays at the minimum.";
 
-const KEDA: &str = "The same as SERVICE's HorizontalPodAutoscaler, for clusters with KEDA. Not active: put it into kustomization.yaml's place of the \
-     other\nin an overlay of your own, never beside it: KEDA makes an autoscaler itself. Set serverAddress to your Prometheus.";
+const KEDA: &str = "The same as SERVICE's HorizontalPodAutoscaler, for clusters with KEDA. kustomization.yaml does not name it: \
+     in an overlay\nof your own take it instead of the other, never beside it: KEDA makes an autoscaler itself. Set serverAddress to your \
+     Prometheus.";
 
-const PDB: &str = "Nodes that are drained take one pod of SERVICE at a time, and pods that are broken at any time.";
+const PDB: &str =
+    "Draining nodes evicts one pod of SERVICE at a time; pods that are not ready may be evicted at any time.";
 
 const COMPONENT: &str = "A kustomize component. In the kustomization that has the Deployments:\n\
      \x20 components: [../ops/kubernetes]\n\
      It sets no namespace: that kustomization does.";
 
-const ADAPTER: &str = "Helm values for prometheus-adapter: the saturation of a pod's fullest door, as a metric of that pod.\n\
+const ADAPTER: &str = "Helm values for prometheus-adapter: the saturation of a pod's most saturated inbound guard, as a metric of that pod.\n\
      The series need the labels `namespace` and `instance`, the pod's name: prometheus-kubernetes.yml sets both.";
 
 /// A strategic merge patch.

@@ -124,7 +124,8 @@ fn extra(slo: &Slo) -> Result<SloExtra, Error> {
         Period::CalendarMonth => false,
     };
     Ok(SloExtra {
-        service: model.service,
+        // What the format says, annotations need not; but that a service is named like its SLO is read as not said.
+        service: model.service.filter(|service| slug(service) != *service || *service == slug(slo.name())),
         owner: model.owner,
         runbook: model.runbook,
         depends_on: model.depends_on,

@@ -124,13 +124,26 @@ fn yaml(objects: &[Value]) -> Result<String, Error> {
     Ok(text)
 }
 
+/// What only annotations say, as comments: the same of several objects once.
+fn notes(losses: &[Loss]) -> String {
+    let mut notes = String::new();
+    for (i, Loss { object, what }) in losses.iter().enumerate() {
+        if losses[..i].iter().all(|earlier| earlier.what != *what) {
+            let more = losses[i + 1..].iter().filter(|later| later.what == *what).count();
+            let more = if more == 0 { String::new() } else { format!(", and {more} more") };
+            notes += &format!("# {object}{more}: {what}\n");
+        }
+    }
+    notes
+}
+
 /// `openslo/shared.yaml`, and a file for each SLO that says in its head what only annotations say.
 pub(super) fn files(kit: &Kit) -> Vec<Artifact> {
     // A kit is made of declarations that work, and those can be written.
     let Ok(written) = export::write(kit.slos()) else { return Vec::new() };
     let mut artifacts = Vec::new();
     let mut file = |name: &str, losses: &[Loss], objects: &[Value]| {
-        let notes: String = losses.iter().map(|loss| format!("# {loss}\n")).collect();
+        let notes = notes(losses);
         let text = yaml(objects).unwrap_or_default();
         artifacts.push(Artifact::new(format!("openslo/{name}.yaml"), notes + &text));
     };

@@ -21,18 +21,16 @@ pub(super) fn page(kit: &Kit) -> String {
         "**Close**: nothing forced, shed or silenced any more; a post-mortem if the policy asks for one.".to_owned(),
     ]);
     let first = kit.slos().first();
-    let mut lines = run::setup(kit, first.map_or("", |slo| slo.service_name()));
-    lines.extend(first.map(|slo| "# put the SLO of the alert for ".to_owned() + &one_line(slo.name())));
+    let mut lines = run::setup_of(kit, &kit.services());
+    lines.extend(first.map(|slo| format!("# acknowledge: replace {} by the alert's SLO", one_line(slo.name()))));
     lines.extend(first.map(|slo| run::silence(Alarm::Unacknowledged, slo.name(), "1h")));
     page.sh(&lines);
     page.block(
-        "Commands here and in runbooks are for bash, and take addresses from the environment if they are set there. Each instance \
-         answers for itself, and obeys for itself: `STATUS` and `CONTROL` name all of them. In Kubernetes a service's address leads to any \
-         one pod, so name the pods, in a shell within the cluster:",
+        "Commands here and in runbooks are for bash. Each instance answers and obeys for itself alone, so `STATUS` and `CONTROL` list \
+         all of them; variables that are set already, one for each service, come before what is written here. In Kubernetes a \
+         service's address leads to any one of its pods. Name the pods before you paste a runbook, in a shell within the cluster:",
     );
-    for service in kit.services() {
-        page.sh(&run::pods(kit, service));
-    }
+    page.sh(&kit.services().iter().flat_map(|service| run::pods(kit, service)).collect::<Vec<_>>());
 
     page.section("Who has what");
     let rows: Vec<[String; 5]> = kit.subjects().iter().map(row).collect();
@@ -45,7 +43,7 @@ pub(super) fn page(kit: &Kit) -> String {
             .to_owned(),
         "At least four people share it, better eight: nobody is first more often than every fourth week.".to_owned(),
         format!(
-            "Working hours are Monday to Friday, 09:00 to 17:00, {zone}: see below what comes then."
+            "Working hours are Monday to Friday, 09:00 to 17:00, {zone}: the next section says what is sent when."
         ),
         "Two incidents in a shift are what one person can follow up well. If more come week after week, release less: that is what the \
          [policy](policy/error-budget.md) is for."
@@ -67,16 +65,16 @@ pub(super) fn page(kit: &Kit) -> String {
     );
     page.block(&format!(
         "One page for each SLO, however many of its objectives burn. A P0 mutes P1 and P2 of its SLO, but not {down}. While an SLO that \
-         others depend on has a P0, what that explains is muted in the others, but never their P0: then users are hurt there, too, and the \
-         team of the dependency leads. A P1 may come up when its P0 is over: its window is longer, and holds the incident still. It is the \
+         others depend on has a P0, their P1 and P2 alerts that it explains are muted, but never their P0: their users are hurt, too. The \
+         team of the dependency leads. A P1 may be sent when its P0 is over: its window is longer, and still holds the incident. It is the \
          ticket for what is left to do.",
         down = alert::INSTANCE_DOWN
     ));
 
     page.section("Hand-over");
-    page.block("Both are there, for 15 minutes. The one who leaves runs this, and both read what it prints:");
+    page.block("Both meet for 15 minutes. After the first block of this page, the one who leaves runs this; both read what it prints:");
     page.sh(&[
-        "# what is still burning".to_owned(),
+        "# what still fires".to_owned(),
         run::firing(None),
         "# what somebody keeps quiet, and for how long".to_owned(),
         "amtool --alertmanager.url=\"$ALERTMANAGER\" silence query".to_owned(),
@@ -118,8 +116,8 @@ pub(super) fn page(kit: &Kit) -> String {
         .map(|row| row.map(str::to_owned)),
     );
     page.block(&format!(
-        "The second line is paged by the alert {}: it fires when a P0 has gone on for {ESCALATE} and nobody has silenced it. An acknowledgement in the pager itself is not seen: if the pager's own policy \
-         escalates, let it alone do so. From the second person on, one leads and does nothing else: decides, writes the times down, speaks to others.",
+        "The second line is paged by the alert {}, {ESCALATE} into a P0, unless that alert is silenced: acknowledging does just that. \
+         An acknowledgement in the pager itself is not seen here. If the pager's own policy escalates, let it alone do so. From the second person on, one leads and does nothing else: decides, writes the times down, speaks to others.",
         alert::UNACKNOWLEDGED
     ));
     review(&mut page, kit);
@@ -161,7 +159,9 @@ fn review(page: &mut Page, kit: &Kit) {
     page.promql(&format!("sort_desc({fired} (changes(ALERTS_FOR_STATE[7d]) + 1))"));
     page.block("How long each fired, in rule evaluations:");
     page.promql(&format!("sort_desc({fired} (count_over_time(ALERTS{{alertstate=\"firing\"}}[7d])))"));
-    page.block("Budget that went without any alert: the last day took over 2 % of a budget, and nothing fired. Each is a missed page:");
+    page.block(
+        "Budget that went without a burn alert: over 2 % of it in the last day. Each is a page that was missed:",
+    );
     page.promql(&format!(
         "({left} offset 1d - {left} > 0.02) unless on ({slo}) \
          max by ({slo}) (max_over_time(ALERTS{{alertname=\"{burn}\",alertstate=\"firing\"}}[1d]))",
@@ -170,13 +170,16 @@ fn review(page: &mut Page, kit: &Kit) {
         burn = alert::BUDGET_BURN
     ));
     page.block(
-        "A page that needed nobody: raise `min_events`, or take out of the accounting what hurts nobody. A missed one: a stricter target, \
-         or an objective that is missing. Change the declaration, never a threshold in a file that it writes.",
+        "If a page needed nobody: raise `min_events`, or take what hurts nobody out of the accounting. If one was missed: set a stricter \
+         target, or add an objective. Change the declaration, never a threshold in a generated file.",
     );
     let most: Vec<String> = kit
         .slos()
         .iter()
-        .map(|slo| format!("{}: over {} %", markdown(slo.name()), rounded(slo.policy().postmortem())))
+        .map(|slo| format!("{}: {} %", markdown(slo.name()), rounded(slo.policy().postmortem())))
         .collect();
-    page.block(&format!("An incident has a post-mortem from this share of the budget on: {}.", most.join("; ")));
+    page.block(&format!(
+        "An incident gets a post-mortem if it took more than this share of a budget: {}.",
+        most.join("; ")
+    ));
 }

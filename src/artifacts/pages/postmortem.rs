@@ -28,7 +28,7 @@ pub(super) fn page(kit: &Kit) -> String {
 
     page.section("Impact");
     page.block("In terms of the budget: how much of it went, of 1. Put the length of the incident for `2h`, and run it when it is over.");
-    page.sh(&run::setup(kit, kit.services().first().copied().unwrap_or_default()));
+    page.sh(&run::setup_of(kit, &kit.services()));
     let asks: Vec<String> = kit.slos().iter().map(|slo| run::ask(&run::spent(slo.name(), "2h"))).collect();
     page.sh(&asks);
     let rows: Vec<[String; 5]> = kit.subjects().iter().flat_map(rows).collect();

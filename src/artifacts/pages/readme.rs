@@ -54,16 +54,16 @@ pub(super) fn page(kit: &Kit) -> String {
             ]
         })
         .collect();
-    page.table(["SLO", "Owner", "When it burns", "How it does"], &rows);
+    page.table(["SLO", "Owner", "When it burns", "How it stands"], &rows);
 
     page.section("Check it");
-    page.block("In this directory, before each deploy. All of it fails on what the tools would refuse:");
+    page.block("In this directory, in CI and before each deploy. Each command fails on what its tool would refuse:");
     page.sh(&[
         "promtool check config --syntax-only prometheus/prometheus.yml",
         "promtool check rules prometheus/rules/*.yml",
         "promtool test rules prometheus/tests/*.yml",
         "sh alertmanager/tests.sh",
-        "kubectl kustomize . >/dev/null    # where your kustomization is",
+        "kubectl kustomize \"${OVERLAY:-.}\" >/dev/null    # the directory of your own kustomization",
     ]
     .map(str::to_owned));
     page.section("Deploy it");
@@ -80,8 +80,8 @@ pub(super) fn page(kit: &Kit) -> String {
         "PROMETHEUS=${PROMETHEUS:-http://prometheus:9090} ALERTMANAGER=${ALERTMANAGER:-http://alertmanager:9093}",
         "curl -sS -X POST \"$PROMETHEUS/-/reload\"      # needs --web.enable-lifecycle; or send SIGHUP",
         "curl -sS -X POST \"$ALERTMANAGER/-/reload\"",
-        "kubectl diff -k .                            # where your kustomization is",
-        "kubectl apply -k .",
+        "kubectl diff -k \"${OVERLAY:-.}\"             # the directory of your own kustomization",
+        "kubectl apply -k \"${OVERLAY:-.}\"",
     ]
     .map(str::to_owned));
     page.section("Secrets");
@@ -105,8 +105,8 @@ pub(super) fn page(kit: &Kit) -> String {
         .map(|row| row.map(str::to_owned)),
     );
     page.block(
-        "`chmod 400`, for Alertmanager's user. In Kubernetes: a Secret for each team with these four keys, mounted at that path. A file \
-         that is missing stops no start: alert on `alertmanager_notifications_failed_total`. Start Alertmanager with \
+        "`chmod 400`, for Alertmanager's user. In Kubernetes: a Secret for each team with these four keys, mounted at that path. A missing file \
+         does not stop Alertmanager from starting: alert on `alertmanager_notifications_failed_total`. Start Alertmanager with \
          `--web.external-url`: the links \"Acknowledge\" and \"Silence\" in messages lead there.",
     );
     page.section("Change it");
@@ -114,13 +114,13 @@ pub(super) fn page(kit: &Kit) -> String {
     page.sh(&["PLIMSOLL_UPDATE=1 cargo test    # the test that calls Kit::assert_in_sync", "git diff --stat"]
         .map(str::to_owned));
     page.block(
-        "What belongs to you and not to the SLOs (limits of pods, another receiver, a panel more) goes into an overlay, a file beside, or \
-         a method of `Kit`. Without the variable, the same test fails while files and declaration differ: keep it in CI.",
+        "What is yours and not the SLOs' (pod limits, another receiver, one more panel) goes into an overlay, a file beside these, or \
+         a method of `Kit`. Without the variable, the same test fails while files and declaration differ: run it in CI.",
     );
     page.section("Ports");
     page.block(
         "`ops::router` shows (metrics, status, probes), `ops::control` changes (breakers, shedding): serve the second where only operators \
-         reach it. Runbooks expect it on port 9000 of the same hosts; `CONTROL` in the environment says otherwise.",
+         reach it. Runbooks expect it on port 9000 of the same hosts; `CONTROL_OF_<SERVICE>` in the environment says otherwise.",
     );
     page.finish()
 }

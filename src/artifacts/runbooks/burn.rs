@@ -45,7 +45,7 @@ fn meaning(about: &About<'_>) -> String {
     let urgent = subject.objectives().next().and_then(|(_, pairs)| pairs.first().copied());
     if let Some(pair) = urgent {
         words += &format!(
-            " {} fires over {} × as fast as allowed: at that rate the whole budget (of {}) lasts {}.",
+            " {} fires over {} × as fast as allowed: at that rate the whole budget ({}) lasts {}.",
             pair.severity(),
             rounded(pair.factor()),
             numbers::period(slo.period()),
@@ -70,10 +70,10 @@ fn bad(about: &About<'_>) -> String {
         all.map(|outcome| format!("`{}`", outcome.as_str())).collect::<Vec<_>>().join(", ")
     };
     let or_none = |words: String| if words.is_empty() { "none".to_owned() } else { words };
-    let late = about.slo().objectives().iter().filter_map(|objective| objective.threshold()).max();
-    let late = late.map_or_else(String::new, |late| {
-        format!(", and for a latency objective whatever takes longer, up to {}", in_words(late))
+    let late = about.slo().objectives().iter().filter_map(|objective| {
+        Some(format!("; for {}, also what takes over {}", markdown(objective.name()), in_words(objective.threshold()?)))
     });
+    let late: String = late.collect();
     format!("Bad here: {}{late}. Not counted: {}.", or_none(of(Verdict::Bad)), or_none(of(Verdict::Excluded)))
 }
 
@@ -107,8 +107,8 @@ pub(super) fn low(page: &mut Page, about: &About<'_>) {
         page,
         Alarm::BudgetLow,
         &format!(
-            "Little of {}'s error budget is left. Each step of the policy has an alert of its own. Nothing need be broken now: the budget went over days. This is for working \
-             hours, and it is about what the team does next. If a burn alert fires as well, go to \
+            "Little of {}'s error budget is left. Each step of the policy has an alert of its own. Nothing need be broken now: the budget may have gone over days. This is for working \
+             hours: it is about what the team does next. If a burn alert fires as well, go to \
              [its runbook]({}) first.",
             about.name(),
             Alarm::BudgetBurn.runbook(about.subject).trim_start_matches("runbooks/")
@@ -118,7 +118,7 @@ pub(super) fn low(page: &mut Page, about: &About<'_>) {
         page,
         &[
             ("How much is left, by objective: 1 is all, 0 is none", run::ask(&run::budget(slo.name()))),
-            ("Whether it still goes: over 1 it does", run::ask(&run::burn(slo.name()))),
+            ("How fast it goes now: over 1, faster than it may", run::ask(&run::burn(slo.name()))),
             ("What happened, day by day", run::timeline("7d")),
         ],
     );

@@ -69,11 +69,11 @@ fn down(page: &mut Page, about: &About<'_>) {
     };
     page.choices(&[
         (
-            "It is down, and its breaker closes and opens again: hold it open. Fallbacks answer, and it gets air. (The answer says how \
-             to undo it. 404 lists the guards, if it is called otherwise.)",
+            "It is down, and its breaker closes and opens again: hold it open, so that fallbacks answer and it can recover. (The answer \
+             says how to undo it. If the guard has another name, a 404 lists all guards.)",
             run::control(guard, "open?for=15m&why=dependency+down"),
         ),
-        ("It is well, and the breaker is wrong: let calls pass.", run::control(guard, "close?for=15m&why=dependency+is+well")),
+        ("It works, and the breaker is wrong: let calls through.", run::control(guard, "close?for=15m&why=dependency+is+well")),
     ]);
 }
 
@@ -86,14 +86,16 @@ fn slow(page: &mut Page, about: &About<'_>) {
         || "Nothing is promised about time here, so slow calls are bad only once they time out.".to_owned(),
         |objective| {
             let threshold = objective.threshold().unwrap_or(Duration::ZERO);
-            format!("{} may take {}.", markdown(objective.name()), in_words(threshold))
+            format!("Calls may take {} ({}).", in_words(threshold), markdown(objective.name()))
         },
     );
-    page.block(&format!("{promised} One instance slow: a bad node. All: a dependency, a lock, or too much to do."));
+    page.block(&format!(
+        "{promised} If one instance is slow: a bad node. If all are: a dependency, a lock, or too much to do."
+    ));
     page.promql(&run::quantile(slo.name(), slowest.map_or(0.99, quantile)));
     page.block(
-        "One instance: delete its pod. All, and a dependency is slow, too: hold its breaker open as above. All, and CPU is at its limit \
-         (`kubectl top pods`): [Overload](#overload).",
+        "One instance: delete its pod. All, and a dependency is slow, too: hold its breaker open, as above. All, and the CPU is at its \
+         limit (`kubectl top pods`): [Overload](#overload).",
     );
 }
 
@@ -106,7 +108,7 @@ fn overload(page: &mut Page, about: &About<'_>) {
     let slo = about.slo();
     page.subsection("Overload");
     page.block(
-        "Over 1, more is asked than there is room for. Then calls now over calls a week ago: at 1 there are as many.",
+        "First saturation: over 1, a guard is asked for more than it can let in. Then calls now over calls a week ago: 1 is as many.",
     );
     page.sh(&[run::ask(&run::saturation(slo.name())), run::ask(&run::traffic(slo.name()))]);
     page.choices(&[
@@ -145,9 +147,9 @@ fn deploy(page: &mut Page, about: &About<'_>) {
 fn names(page: &mut Page, about: &About<'_>) {
     page.subsection("Certificate or DNS");
     page.block(
-        "No answer came at all, and logs speak of resolving, handshakes or expiry. Put the host that is called for `HOST`. An \
+        "No answer came at all, and logs speak of resolving, handshakes or expiry. Set `HOST` to the host that is called. An \
          expired certificate: renew it, then restart what loads it at start only. A name that does not resolve: the cluster's DNS, \
-         or a change of the zone; a breaker held open keeps callers from waiting.",
+         or a change of the zone; hold the breaker open, so that callers need not wait.",
     );
     page.sh(&[
         run::kubectl(about.kit, &format!("logs deployment/{} --since=15m --tail=200", about.deployment())),
@@ -162,8 +164,8 @@ fn tenant(page: &mut Page, about: &About<'_>) {
     let slo = about.slo();
     page.subsection("Noisy tenant");
     page.block(
-        "Calls grew, but of one tenant only: the access log says which. Where there is a guard per key, the status page names the keys \
-         whose breaker is open. Limit that tenant at the edge, or mark its calls `sheddable` where they come in.",
+        "Only one tenant calls more than usual: the access log says which. With a keyed guard, the status page names the keys whose \
+         breaker is open. Limit that tenant at the edge, or mark its calls `sheddable` where they come in.",
     );
     page.promql(&run::unwell_keys(slo.name()));
 }
@@ -174,7 +176,7 @@ fn false_alarm(page: &mut Page, about: &About<'_>) {
     let window =
         about.subject.windows().last().copied().unwrap_or(Duration::from_secs(3_600)).min(Duration::from_secs(3_600));
     page.block(&format!(
-        "Too few events to speak of ({} are enough for an alert here), or bad ones that harm nobody: a probe, a load test, a client's \
+        "Very few events (an alert here needs {}), or bad ones that harm nobody: a probe, a load test, a client's \
          own mistakes. Silence {} for hours, not days, and write down what to change: target, accounting or `min_events`.",
         slo.least_events(),
         super::Alarm::BudgetBurn.name()

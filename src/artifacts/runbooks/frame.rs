@@ -113,7 +113,7 @@ impl<'a> About<'a> {
         page.section("Escalate");
         if alarm.severity(self.subject) == Severity::P2 {
             page.block(&format!(
-                "Nobody is called at night for this. {ESCALATE} are enough to see whose it is: leave it to the owner, as a ticket; \
+                "Nobody is called at night for this. Within {ESCALATE}, find out whose it is and open a ticket for them; \
                  speak to them at once if {at_once_if}."
             ));
         } else {
@@ -133,13 +133,11 @@ impl<'a> About<'a> {
     pub(super) fn over(&self, page: &mut Page, alarm: Alarm, condition: &str) {
         page.section("It is over when");
         page.block(&format!("{condition}."));
-        let mut look = vec![
-            "# the alert still fires while this answers anything".to_owned(),
-            run::ask(&run::alert(alarm, self.subject)),
-        ];
+        let mut look =
+            vec!["# it still fires while this returns anything".to_owned(), run::ask(&run::alert(alarm, self.subject))];
         if !matches!(alarm, Alarm::BudgetLow | Alarm::Drift) {
             look.extend([
-                "# nothing stays forced or shed by hand, and no silence stays".to_owned(),
+                "# nothing is left forced, shed by hand or silenced".to_owned(),
                 run::guards(),
                 run::silences(self.slo().name()),
             ]);
@@ -151,7 +149,7 @@ impl<'a> About<'a> {
     pub(super) fn afterwards(&self, page: &mut Page) {
         let name = self.slo().name();
         page.section("Afterwards");
-        page.block("Put the length of the incident for `2h`:");
+        page.block("Replace `2h` by the length of the incident:");
         page.sh(&[
             "# how much of the budget it took: 1 is all of it".to_owned(),
             run::ask(&run::spent(name, "2h")),
@@ -159,7 +157,7 @@ impl<'a> About<'a> {
             run::timeline("2h"),
         ]);
         page.block(&format!(
-            "Over {} % of the budget: write a [post-mortem](../postmortem.md). What holds while little budget is left stands in the \
+            "Over {} % of the budget: write a [post-mortem](../postmortem.md). What is agreed for a low budget is in the \
              [policy](../policy/error-budget.md).",
             rounded(self.slo().policy().postmortem())
         ));

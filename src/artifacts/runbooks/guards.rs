@@ -21,9 +21,9 @@ pub(super) fn breaker(page: &mut Page, about: &About<'_>) {
         page,
         Alarm::BreakerOpen,
         &format!(
-            "A breaker whose calls count for {} was open for over half of the last {}, or somebody holds it open: the alert's label \
-             `guard` names it. Its calls are refused; where there is a fallback, that answers. The breaker is not the trouble: what \
-             it guards is. It closes by itself once its probes succeed.",
+            "A breaker whose calls count for {} was open, or held open by hand, for at least half of the last {}: the alert's \
+             label `guard` names it. Its calls are refused; if there is a fallback, that answers. The trouble is not the breaker but what \
+             it guards. It closes by itself once its probes succeed.",
             about.name(),
             about.lasting(Alarm::BreakerOpen)
         ),
@@ -53,7 +53,7 @@ pub(super) fn breaker(page: &mut Page, about: &About<'_>) {
             row(
                 "it closes, ramps, and opens again",
                 "an overloaded dependency",
-                "hold it open for 15 minutes: it gets air",
+                "hold it open for 15 minutes, so that it can recover",
             ),
             row("since a rollout, of either side", "bad deploy", "roll back that side"),
             row(
@@ -63,12 +63,12 @@ pub(super) fn breaker(page: &mut Page, about: &About<'_>) {
             ),
             row("one instance alone", "a bad node, or its network", "delete that pod"),
             row(
-                "single keys of a guard per key",
+                "only some keys of a keyed guard",
                 "noisy or broken tenant",
-                "limit that tenant; others are not concerned",
+                "limit that tenant; others are not affected",
             ),
             row(
-                "the dependency is well from everywhere else",
+                "everybody else reaches the dependency",
                 "false alarm",
                 "`close` it for 15 minutes, watch, then `auto`",
             ),
@@ -81,16 +81,16 @@ pub(super) fn breaker(page: &mut Page, about: &About<'_>) {
     page.promql(&run::outcomes(slo.name()));
     page.section("Change it");
     page.block(&format!(
-        "Put the alert's label `guard` for {}. Each instance decides for itself, so all are told; after `for` the breaker decides again.",
+        "Set `GUARD` to the alert's label `guard` if it is not {}. Each instance decides for itself, so all are told; after `for` the breaker decides again.",
         markdown(slo.name())
     ));
     let guard = slo.name();
     page.choices(&[
         (
-            "Refuse every call, so that what is behind it gets air (fallbacks answer, if there are any):",
-            run::control(guard, "open?for=15m&why=give+it+air"),
+            "Refuse every call, so that what is behind it can recover (fallbacks answer, if there are any):",
+            run::control(guard, "open?for=15m&why=let+it+recover"),
         ),
-        ("Let every call pass, whatever happens:", run::control(guard, "close?for=15m&why=dependency+is+well")),
+        ("Let every call through, whatever happens:", run::control(guard, "close?for=15m&why=dependency+is+well")),
         ("Give the decision back to the breaker:", run::control(guard, "auto")),
         ("Roll this service back:", vec![causes::undo(about)]),
     ]);
@@ -109,9 +109,9 @@ pub(super) fn shedding(page: &mut Page, about: &About<'_>) {
         page,
         Alarm::Shedding,
         &format!(
-            "For {}, over {} of the calls of {} have been shed at one guard: refused early, so that the rest is answered in time. The \
-             least important go first. It protects the service, but users see refusals: there is too little room, or too much is \
-             asked.",
+            "For {}, over {} of the calls of {} have been shed at one guard: refused early, so that the rest are answered in time. The \
+             least important go first. This protects the service, but users see refusals: there is too little capacity, or too \
+             much demand.",
             about.lasting(Alarm::Shedding),
             SHED_OVER,
             about.name()
@@ -120,7 +120,10 @@ pub(super) fn shedding(page: &mut Page, about: &About<'_>) {
     about.first(
         page,
         &[
-            ("How full each guard is: over 1, more is asked than fits", run::ask(&run::saturation(slo.name()))),
+            (
+                "Saturation of each guard: over 1, more is asked than it can let in",
+                run::ask(&run::saturation(slo.name())),
+            ),
             ("Who is shed: critical calls are the ones that hurt", run::ask(&run::sheds(slo.name()))),
             ("Calls now over calls a week ago: 1 is as many", run::ask(&run::traffic(slo.name()))),
             (
@@ -147,7 +150,7 @@ pub(super) fn shedding(page: &mut Page, about: &About<'_>) {
             row("since a rollout", "bad deploy: slower code", "roll back"),
             row("retries of callers after an outage", "a storm of retries", "shed below critical until it is through"),
             row("one caller has most of it", "noisy tenant", "limit it at the edge; mark its calls sheddable"),
-            row("calls wait to resolve or connect", "certificate or DNS", "see the logs; renew; fix the zone"),
+            row("calls wait for a name or a connection", "certificate or DNS", "see the logs; renew; fix the zone"),
             row(
                 "saturation under 1, latencies fine",
                 "false alarm: a fixed limit that is too low, or a warm-up",
@@ -164,10 +167,10 @@ pub(super) fn shedding(page: &mut Page, about: &About<'_>) {
     page.choices(&[
         ("Add pods. Each takes a while to start and to warm up:", vec![causes::scale(about)]),
         (
-            "Shed all that is less than default, so that the rest is quick (`below=critical` leaves critical calls alone):",
+            "Shed calls below default priority, so that the rest are quick (`below=critical` lets only critical calls in):",
             run::control(slo.name(), "shed?below=default&for=15m&why=overload"),
         ),
-        ("Shed no more by hand:", run::control(slo.name(), "shed?below=none")),
+        ("Stop shedding by hand:", run::control(slo.name(), "shed?below=none")),
         ("Roll back:", vec![causes::undo(about)]),
     ]);
     about.escalate(page, Alarm::Shedding, "critical calls are shed");
