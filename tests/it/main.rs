@@ -7,6 +7,14 @@ mod alert;
 mod any_slo;
 #[cfg(feature = "artifacts")]
 mod artifacts;
+#[cfg(all(feature = "artifacts", feature = "axum"))]
+mod artifacts_agree;
+#[cfg(all(feature = "artifacts", feature = "axum"))]
+mod artifacts_backfill;
+#[cfg(feature = "artifacts")]
+mod artifacts_prometheus;
+#[cfg(feature = "artifacts")]
+mod artifacts_rules;
 #[cfg(feature = "http")]
 mod body;
 mod breaker_faults;
@@ -41,6 +49,8 @@ mod openslo;
 mod ops;
 #[cfg(feature = "axum")]
 mod prometheus;
+#[cfg(feature = "artifacts")]
+mod promtool;
 mod property_breaker;
 mod property_windows;
 #[cfg(feature = "prometheus")]

@@ -97,15 +97,15 @@ fn incidents(subject: &Subject<'_>, every: u64) -> Vec<Story> {
         Story { name, instances: vec![Instance::new(subject, A, every, phases)], evaluations: length }
     };
     let dead = [serve(10, 0), serve(8, RATE), Phase::Dead { samples: 70 }];
-    // One of ten in the hour fails: no evidence.
-    let mut quiet = vec![Phase::Rarely { samples: 3, bad: false }; 9];
-    quiet.insert(5, Phase::Rarely { samples: 3, bad: true });
+    // A single failure is no evidence, however much of the traffic it is.
+    let mut quiet = vec![Phase::Rarely { samples: 3, bad: false }; 14];
+    quiet.insert(12, Phase::Rarely { samples: 3, bad: true });
     vec![
         story("an outage, and its end", &[serve(15, 0), serve(10, RATE), serve(40, 0)]),
         story("a slow burn: 10 % fail", &[serve(15, 0), serve(30, RATE / 10), serve(10, 0)]),
         story("a slower burn: 1 % fail", &[serve(15, 0), serve(30, RATE / 100), serve(10, 0)]),
         story("a spike: all fail, for a moment", &[serve(25, 0), serve(2, RATE), serve(35, 0)]),
-        story("low traffic: one of ten fails", &quiet),
+        story("low traffic: a single call fails", &quiet),
         story("silence after errors: it is no recovery", &[serve(20, RATE / 5), silence, serve(5, 0)]),
         story(
             "counters begin anew in the middle of an outage",

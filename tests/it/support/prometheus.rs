@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -18,19 +18,32 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Starts it and waits until it answers. It scrapes `target` every second.
     pub(crate) async fn scraping(target: SocketAddr) -> Self {
-        let folder = std::env::temp_dir().join(format!("plimsoll-prometheus-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
         let config = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\n\
              scrape_configs:\n- {{job_name: shop, static_configs: [{{targets: ['{target}']}}]}}\n"
         );
+        Self::configured("scraping", &config).await
+    }
+
+    /// Starts it with a configuration, in a directory of its own that is called after `name`, and waits until it answers.
+    pub(crate) async fn configured(name: &str, config: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("plimsoll-prometheus-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("prometheus.yml"), config).unwrap();
+        let config = folder.join("prometheus.yml");
+        Self::started(folder, &config).await
+    }
+
+    /// Starts it in a directory, with its data in `data/` there, and waits until it answers.
+    pub(crate) async fn started(folder: PathBuf, config: &Path) -> Self {
         let log = std::fs::File::create(folder.join("log")).unwrap();
         // Free now; in the moment until Prometheus binds it somebody else might take it, and then the test fails.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
+            .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+            // However long ago: what is back-filled is kept.
+            .arg("--storage.tsdb.retention.time=100y")
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .stdout(Stdio::null())
             .stderr(log)
@@ -42,6 +55,24 @@ impl Prometheus {
             Self { child, folder, url: format!("http://127.0.0.1:{port}"), client: reqwest::Client::new() };
         started.until_ready().await;
         started
+    }
+
+    /// Where it answers.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The directory that its data lie in.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Ends it and starts it anew over the same data.
+    pub(crate) async fn restarted(mut self) -> Self {
+        let folder = std::mem::take(&mut self.folder);
+        drop(self);
+        let config = folder.join("prometheus.yml");
+        Self::started(folder, &config).await
     }
 
     async fn until_ready(&mut self) {
@@ -100,7 +131,9 @@ impl Drop for Prometheus {
         // By its handle, so by its own process id.
         _ = self.child.kill();
         _ = self.child.wait();
-        _ = std::fs::remove_dir_all(&self.folder);
+        if !self.folder.as_os_str().is_empty() {
+            _ = std::fs::remove_dir_all(&self.folder);
+        }
     }
 }
 
