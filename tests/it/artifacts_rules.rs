@@ -80,6 +80,7 @@ fn the_tests_of_the_rules_catch_what_is_wrong_with_them() {
     let rules = folder.path().join("prometheus/rules/payments.yml");
     let right = fs::read_to_string(&rules).unwrap();
     let tests = files_in(&folder.path().join("prometheus/tests"));
+    let mut survived = Vec::new();
     for (what, of, to, suffix) in [
         ("a factor", "> 14.4", "> 140.4", "payments.yml"),
         ("least bad events", "window=\"1h\"} >= 3", "window=\"1h\"} >= 1", "payments.yml"),
@@ -89,14 +90,14 @@ fn the_tests_of_the_rules_catch_what_is_wrong_with_them() {
             "alertstate=\"none\",severity=\"P0\"",
             "payments.yml",
         ),
-        ("the short window", "<= 14.4", "<= 0.4", "payments.yml"),
+        ("the short window", "<= 14.4", "<= -1", "payments.yml"),
         (
             "resets in a step",
             "or\n              plimsoll_events_total",
             "unless\n              plimsoll_events_total",
             "payments.budget.yml",
         ),
-        ("steps that join", "[299999ms:15s]", "[5m:15s] offset 15s", "payments.budget.yml"),
+        ("steps that join", "[299999ms:15s]", "[4m:15s]", "payments.budget.yml"),
         (
             "the budget",
             "ratio{slo=\"payments\",objective=\"success\"} / 0.001",
@@ -114,8 +115,11 @@ fn the_tests_of_the_rules_catch_what_is_wrong_with_them() {
         promtool(folder.path(), &["check", "rules"], &[&rules]).unwrap();
         let asked: Vec<_> = tests.iter().filter(|test| test.ends_with(suffix)).collect();
         let said = promtool(folder.path(), &["test", "rules"], &asked);
-        assert!(said.is_err(), "{what}: rules with {to} pass their tests");
+        if said.is_ok() {
+            survived.push(format!("{what}: {to}"));
+        }
     }
+    assert!(survived.is_empty(), "rules with these pass their tests: {survived:?}");
 }
 
 /// One test for promtool, of a kit's rules: samples and evaluations every 15 s.

@@ -18,6 +18,8 @@ const IN_WINDOW: u32 = 5;
 /// By which labels alerts are told apart, beside their name and state.
 const TOLD_APART: [&str; 6] =
     [label::SEVERITY, label::OBJECTIVE, label::WINDOW, label::SHORT_WINDOW, label::THRESHOLD, label::GUARD];
+/// promtool takes no more samples than 10,000 into one expression.
+const MOST_SAMPLES: u32 = 8_000;
 /// No test is longer, in evaluations.
 const LONGEST: u64 = 120;
 
@@ -176,24 +178,30 @@ pub(super) fn written(name: &str, interval: u64, series: Vec<Value>, checks: Vec
     })
 }
 
-/// Checks where something changes, just before that, and at the end.
+/// Checks where something changes and just before that; and, at the end, at how many evaluations there was which alert.
 pub(super) fn checks(subject: &Subject<'_>, matcher: &str, seen: Vec<(u64, Alerts)>) -> Vec<Value> {
-    let expr = format!(
-        "count by (alertname, alertstate, {}) (ALERTS{{{}={},{matcher}}})",
-        TOLD_APART.join(", "),
-        label::SLO,
-        promql(subject.slo.name()),
-    );
-    let changes = |at: usize| seen.get(at + 1).is_none_or(|(_, next)| *next != seen[at].1);
+    let series = format!("ALERTS{{{}={},{matcher}}}", label::SLO, promql(subject.slo.name()));
+    let by = format!("by (alertname, alertstate, {})", TOLD_APART.join(", "));
+    let check = |expr: String, at: u64, alerts: &Alerts| {
+        let samples = alerts.iter().map(|(shown, count)| json!({"labels": labels(shown), "value": count}));
+        json!({"expr": expr, "eval_time": time(at), "exp_samples": samples.collect::<Vec<Value>>()})
+    };
+    let changes = |at: usize| seen.get(at + 1).is_some_and(|(_, next)| *next != seen[at].1);
     let changed = |at: usize| at > 0 && seen[at - 1].1 != seen[at].1;
     let worth = seen.iter().enumerate().filter(|(at, _)| changes(*at) || changed(*at));
-    worth
-        .map(|(_, (at, alerts))| {
-            let samples: Vec<Value> =
-                alerts.iter().map(|(shown, count)| json!({"labels": labels(shown), "value": count})).collect();
-            json!({"expr": expr, "eval_time": time(*at), "exp_samples": samples})
-        })
-        .collect()
+    let mut checks: Vec<Value> =
+        worth.map(|(_, (at, alerts))| check(format!("count {by} ({series})"), *at, alerts)).collect();
+    let mut all = Alerts::new();
+    for (shown, count) in seen.iter().flat_map(|(_, alerts)| alerts) {
+        *all.entry(shown.clone()).or_insert(0) += count;
+    }
+    let few = all.values().sum::<u32>() < MOST_SAMPLES;
+    if let Some((last, _)) = seen.last().filter(|_| few) {
+        // From before the beginning, which is no edge.
+        let range = duration(Duration::from_millis(last + 1));
+        checks.push(check(format!("sum {by} (count_over_time({series}[{range}]))"), *last, &all));
+    }
+    checks
 }
 
 pub(super) fn time(millis: u64) -> String {
