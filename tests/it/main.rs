@@ -15,6 +15,14 @@ mod artifacts_grafana;
 mod artifacts_incident;
 #[cfg(all(feature = "artifacts", feature = "axum"))]
 mod artifacts_messages;
+#[cfg(all(feature = "artifacts", feature = "axum"))]
+mod artifacts_agree;
+#[cfg(all(feature = "artifacts", feature = "axum"))]
+mod artifacts_backfill;
+#[cfg(feature = "artifacts")]
+mod artifacts_prometheus;
+#[cfg(feature = "artifacts")]
+mod artifacts_rules;
 #[cfg(feature = "http")]
 mod body;
 mod breaker_faults;
@@ -58,6 +66,8 @@ mod page_commands;
 mod pages;
 #[cfg(feature = "axum")]
 mod prometheus;
+#[cfg(feature = "artifacts")]
+mod promtool;
 mod property_breaker;
 #[cfg(feature = "artifacts")]
 mod property_pages;
