@@ -9,7 +9,9 @@ use super::places::FallbackPlace;
 use super::places::Places;
 use super::shedding::Shedding;
 use crate::breaker::{Gate, Reason, Rejection, Ticket};
-use crate::outcome::{Outcome, Row, Verdict};
+#[cfg(feature = "tower")]
+use crate::outcome::Verdict;
+use crate::outcome::{Outcome, Row};
 use crate::record::Recorder;
 use crate::shed::CallContext;
 use crate::time::{Clock, Ticks, Timestamp, nanos};

@@ -91,5 +91,6 @@ pub(crate) struct Waiting {
     number: u64,
     priority: Priority,
     /// It is told by then.
+    #[cfg_attr(not(feature = "tower"), allow(dead_code))] // only timers ask
     pub(crate) until: Timestamp,
 }
