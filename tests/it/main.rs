@@ -7,18 +7,18 @@ mod alert;
 mod any_slo;
 #[cfg(feature = "artifacts")]
 mod artifacts;
+#[cfg(all(feature = "artifacts", feature = "axum"))]
+mod artifacts_agree;
 #[cfg(feature = "artifacts")]
 mod artifacts_alertmanager;
+#[cfg(all(feature = "artifacts", feature = "axum"))]
+mod artifacts_backfill;
 #[cfg(all(feature = "artifacts", feature = "axum"))]
 mod artifacts_grafana;
 #[cfg(all(feature = "artifacts", feature = "axum"))]
 mod artifacts_incident;
 #[cfg(all(feature = "artifacts", feature = "axum"))]
 mod artifacts_messages;
-#[cfg(all(feature = "artifacts", feature = "axum"))]
-mod artifacts_agree;
-#[cfg(all(feature = "artifacts", feature = "axum"))]
-mod artifacts_backfill;
 #[cfg(feature = "artifacts")]
 mod artifacts_prometheus;
 #[cfg(feature = "artifacts")]
