@@ -97,7 +97,7 @@ fn the_tests_of_the_rules_catch_what_is_wrong_with_them() {
             "unless\n              plimsoll_events_total",
             "payments.budget.yml",
         ),
-        ("steps that join", "[299999ms:15s]", "[4m:15s]", "payments.budget.yml"),
+        ("steps that join", "[299999ms:15s]", "[2m:15s]", "payments.budget.yml"),
         (
             "the budget",
             "ratio{slo=\"payments\",objective=\"success\"} / 0.001",
