@@ -155,7 +155,9 @@ fn operate(plimsoll: &Plimsoll, name: &str, what: &str, query: Option<&str>, at:
     let guard = find(plimsoll, name)?;
     let undo = match deed {
         Deed::Force(_) if !guard.has_breaker() => {
-            let why = format!("guard {name} has no breaker to force: `.breaker(…)` gives it one; without, calls can only be shed");
+            let why = format!(
+                "guard {name} has no breaker to force: `.breaker(…)` gives it one; without, calls can only be shed"
+            );
             return Err((StatusCode::CONFLICT, why));
         }
         Deed::Force(mode) => {

@@ -60,11 +60,14 @@ fn one_step<'a>(subject: &Subject<'_>, percent: f64, action: &str) -> Alert<'a> 
     let bad = sentence::value_of(recorded::PERIOD_BAD, "", "printf \"%.0f\"", "An unknown number");
     let valid = sentence::value_of(recorded::PERIOD_VALID, "", "printf \"%.0f\"", "an unknown number");
     let (summary, limit) = if percent > 0.0 {
-        (format!("{slo} has {left} of its {budget} left ({{{{ $labels.objective }}}})"), format!("under {percent} %"))
+        (
+            format!("{slo} has {left} of its {budget} left ({{{{ $labels.objective }}}})"),
+            format!("for under {percent} %"),
+        )
     } else {
         (
             format!("{slo} has spent its {budget} ({{{{ $labels.objective }}}}): {left} is left"),
-            "once it is spent".into(),
+            "for a spent budget".into(),
         )
     };
     Alert {
@@ -83,7 +86,7 @@ fn one_step<'a>(subject: &Subject<'_>, percent: f64, action: &str) -> Alert<'a> 
         summary,
         description: format!(
             "{left} of the {budget} of {slo} is left for the objective {{{{ $labels.objective }}}}: {bad} of {valid} events \
-             were bad. What was agreed for that, {limit}: {}.",
+             were bad. Agreed {limit}: {}.",
             template(action)
         ),
         action: format!("Tell the team and its product owner that this holds from now on: {}.", template(action)),
@@ -130,13 +133,13 @@ fn breaker_open<'a>(subject: &Subject<'_>) -> Alert<'a> {
         labels: Vec::new(),
         summary: format!("The breaker {{{{ $labels.guard }}}} of {slo} has been open for long"),
         description: format!(
-            "The breaker of {{{{ $labels.guard }}}}, whose calls count for {slo}, was open for at least half of the last {}; \
-             instances of which that is so: {{{{ $value }}}}. Its calls are refused or answered by a fallback.",
+            "The breaker of {{{{ $labels.guard }}}}, whose calls count for {slo}, was open for at least half of the last {} \
+             (instances: {{{{ $value }}}}). Its calls are refused, or answered by a fallback.",
             in_words(over)
         ),
         action:
-            "Read at /slo of an instance why it opened, and see whether what it guards works again; if it does and the \
-                 breaker stays open, force it closed."
+            "Read on the status page (/slo) why it opened, and repair what it guards; if that works again and the breaker \
+                 stays open, force it closed."
                 .to_owned(),
     }
 }
@@ -179,12 +182,12 @@ fn instance_down<'a>(subject: &Subject<'_>) -> Alert<'a> {
         labels: Vec::new(),
         summary: format!("{{{{ $labels.instance }}}} of {service} does not answer"),
         description: format!(
-            "The instance {{{{ $labels.instance }}}} of {service} has not answered a scrape for {}. What it did since then \
-             is in no number about {slo}: its alerts say what was last known.",
+            "The instance {{{{ $labels.instance }}}} of {service} has not answered a scrape for {}. What it has done since \
+             is missing from every number about {slo}.",
             in_words(pending)
         ),
         action:
-            "See whether the process runs (kubectl get pods, its log), and start it anew or take it out of discovery."
+            "See whether the process runs (kubectl get pods, its log), and restart it, or take it out of discovery."
                 .to_owned(),
     }
 }
@@ -198,13 +201,13 @@ fn absent<'a>(subject: &Subject<'_>) -> Alert<'a> {
         expr: format!("absent({})", selector(names::INFO, &[(label::SLO, subject.slo.name())])),
         pending,
         labels: Vec::new(),
-        summary: format!("Nobody exports {slo}: {service} is down, or not seen"),
+        summary: format!("No instance exports {slo}: {service} is down, or Prometheus does not see it"),
         description: format!(
             "No instance of {service} has exported the SLO {slo} for {}: either all of them are down, or Prometheus does not \
-             find them. Nothing that is said of {slo} is current.",
+             find them. Whatever else is shown about {slo} is out of date.",
             in_words(pending)
         ),
-        action: format!("See whether any instance of {service} serves; if they do, look at Prometheus' target page."),
+        action: format!("See whether users of {service} are served; if they are, look at Prometheus' page of targets."),
     }
 }
 
@@ -227,12 +230,12 @@ fn drift<'a>(subject: &Subject<'_>) -> Alert<'a> {
         labels: Vec::new(),
         summary: format!("{slo} runs with another declaration than its alerts were written from"),
         description: format!(
-            "Not every instance of {slo} runs with the declaration {declaration}, which these rules were written from, and \
-             has not for {}; those that do not: {{{{ $value }}}}. What they promise is not what is alerted on.",
+            "For {}, instances of {slo} have run with another declaration than {declaration}, from which these rules were \
+             written (instances: {{{{ $value }}}}). What they promise is not what is alerted on.",
             in_words(pending)
         ),
         action:
-            "Find which of both is newer, and deploy the other: the service, or the files that its declaration writes."
+            "Find out which of the two is newer, and deploy the other: the service, or the files written from its declaration."
                 .to_owned(),
     }
 }
@@ -255,13 +258,13 @@ fn unacknowledged<'a>(subject: &Subject<'_>) -> Alert<'a> {
         labels: Vec::new(),
         summary: format!("A page for {slo} has not been acknowledged for {}", in_words(pending)),
         description: format!(
-            "{{{{ $value }}}} P0 alert(s) of {slo} have fired for {}, and nobody has said that it is theirs: whoever was paged \
-             may not have seen it.",
+            "A P0 of {slo} has fired for {} (alerts: {{{{ $value }}}}), and nobody has acknowledged it: whoever was paged may not \
+             have seen it.",
             in_words(pending)
         ),
         action: format!(
-            "Take over as the next in line: silence {} of this SLO, which acknowledges the page, say in the chat that it is \
-             yours, and follow its runbook.",
+            "Take over as the next in line: acknowledge (silence {} of this SLO), say in the chat that it is yours, and follow \
+             the runbook of the alert that pages.",
             Alarm::Unacknowledged.name()
         ),
     }

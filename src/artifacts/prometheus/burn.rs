@@ -72,11 +72,11 @@ pub(super) fn sentences(subject: &Subject<'_>, objective: &Objective, pair: &Ale
             Part::Burn,
             text(" × too fast; at this rate it is gone in ".to_owned()),
             Part::Lasts(subject.slo.period().nominal()),
-            text(format!(". Promised is that {promise}. ")),
+            text(format!(". The promise: {promise}. ")),
             Part::Bad(pair.long()),
             text(format!(
-                " of the events of the {long} were bad, and those of the {short} go on like it: this alert fires over \
-                 {factor} ×. "
+                " of the events of the {long} were bad. It and the {short} both burn over {factor} ×, where this alert \
+                 fires. "
             )),
             Part::Left,
             text(" of the budget is left.".to_owned()),
@@ -93,15 +93,14 @@ fn last(window: Duration) -> String {
 pub(super) fn action(severity: Severity) -> &'static str {
     match severity {
         Severity::P0 => {
-            "Open the dashboard now, see what changed last (a deploy, a dependency, load), and undo it: roll back, force \
-             the breaker open, or shed."
+            "Acknowledge, open the runbook, see what changed last (a deploy, a dependency, load), and undo it: roll back, \
+             force the breaker open, or shed."
         }
         Severity::P1 => {
-            "Look at the dashboard within half an hour, find which outcome spends the budget, and stop it before it pages \
-             at P0."
+            "Today: find on the dashboard which outcome spends the budget, and stop it before it pages as a P0."
         }
         Severity::P2 => {
-            "Open a ticket today: find the slow leak on the dashboard and plan its repair before the budget is spent."
+            "In working hours: find the slow leak on the dashboard, open a ticket, and repair it before the budget is spent."
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn down(page: &mut Page, about: &About<'_>) {
         Alarm::InstanceDown,
         &format!(
             "An instance of {} has not answered Prometheus for {}: the label `instance` names it (in Kubernetes, the pod). It may be dead, stuck, or only out \
-             of Prometheus' reach. What it did since then is in no burn rate, so {}'s other alerts may look better than things are.",
+             of Prometheus' reach. What it has done since is in no burn rate, so {}'s other alerts may look better than things are.",
             about.service(),
             about.lasting(Alarm::InstanceDown),
             about.name()
@@ -32,7 +32,10 @@ pub(super) fn down(page: &mut Page, about: &About<'_>) {
             ),
             ("Pods: restarts, and why they ended", run::kubectl(kit, &format!("get pods {pods} -o wide"))),
             ("What the cluster says about them", run::kubectl(kit, "get events --sort-by=.lastTimestamp")),
-            ("What it said last", run::kubectl(kit, &format!("logs deployment/{name} --previous --tail=100"))),
+            (
+                "What it said last; set POD to the alert's label `instance`",
+                run::kubectl(kit, "logs \"${POD:?which pod?}\" --previous --tail=100"),
+            ),
         ],
     );
     page.table(
@@ -51,7 +54,7 @@ pub(super) fn down(page: &mut Page, about: &About<'_>) {
                 "Prometheus' page of targets has the error",
             ),
             row("several services on one node", "the node", "cordon and drain it"),
-            row("it waits for a dependency at start", "dependency down", "see that one's runbook"),
+            row("it waits for a dependency at start", "dependency down", "follow the runbook of that dependency"),
             row("one tenant's requests kill it", "noisy tenant", "refuse them at the edge"),
             row(
                 "the pod is gone on purpose",
@@ -80,11 +83,10 @@ pub(super) fn absent(page: &mut Page, about: &About<'_>) {
         page,
         Alarm::Absent,
         &format!(
-            "Nobody exports {} any more: for {}, no instance has said anything about it. Either the whole service is down, or it is \
-             not measured. While this lasts no new burn alert of this SLO can begin. Treat it as an outage until you have seen that users \
-             are served.",
-            about.name(),
-            about.lasting(Alarm::Absent)
+            "For {}, no instance has exported {}: either the whole service is down, or it is not measured. While this lasts, no \
+             new burn alert of this SLO can begin. Treat it as an outage until you have seen that users are served.",
+            about.lasting(Alarm::Absent),
+            about.name()
         ),
     );
     about.first(
