@@ -203,7 +203,8 @@ fn one_objective(
         _ = writeln!(
             page,
             "    alert {}: {stands} (fires over {} x in the last {long} and the last {short})",
-            alert.severity, alert.factor
+            alert.severity,
+            (alert.factor * 1e3).round() / 1e3
         );
     }
 }

@@ -116,9 +116,13 @@ fn overload(page: &mut Page, about: &About<'_>) {
             "Shed what can wait (`below=critical` sheds more):",
             run::control(slo.name(), "shed?below=default&for=15m&why=overload"),
         ),
-        ("Add pods. Each takes a while to start and to warm up:", vec![scale(about)]),
+        (ADD_PODS, vec![scale(about)]),
     ]);
 }
+
+/// What is said of [`scale`].
+pub(super) const ADD_PODS: &str = "Add pods: more than run now, in place of `8`, and set it back when it is over (with KEDA, \
+    `minReplicaCount` of the ScaledObject instead). Each takes a while to start and to warm up:";
 
 /// More pods, with the autoscaler: it would take them away again otherwise.
 pub(super) fn scale(about: &About<'_>) -> String {

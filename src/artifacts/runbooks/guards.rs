@@ -165,7 +165,7 @@ pub(super) fn shedding(page: &mut Page, about: &About<'_>) {
     page.promql(&run::refusals(slo.name()));
     page.section("Change it");
     page.choices(&[
-        ("Add pods. Each takes a while to start and to warm up:", vec![causes::scale(about)]),
+        (causes::ADD_PODS, vec![causes::scale(about)]),
         (
             "Shed calls below default priority, so that the rest are quick (`below=critical` lets only critical calls in):",
             run::control(slo.name(), "shed?below=default&for=15m&why=overload"),
