@@ -298,7 +298,6 @@ impl Gate {
         let Some(mut control) = self.control.try_lock() else { return };
         control.roll(self.recorder, now);
         let ended = control.core.tick(now);
-        self.hot.next_tick.store(control.next_tick().as_nanos(), Ordering::Relaxed);
         self.changed(control, ended, now);
         self.judge(now);
     }
@@ -353,6 +352,7 @@ impl Gate {
 
     fn publish(&self, control: &Control) {
         let core = &control.core;
+        self.hot.next_tick.store(control.next_tick().as_nanos(), Ordering::Relaxed);
         let until = core.refuses_until().map_or(0, Timestamp::as_nanos);
         self.hot.refuses_until.store(until, Ordering::Release);
         self.hot.ramping_since.store(core.ramping_since().map_or(0, Timestamp::as_nanos), Ordering::Release);

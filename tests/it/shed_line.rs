@@ -270,6 +270,9 @@ fn whatever_becomes_of_calls_all_places_are_given_back() {
             assert!(counted(guard, outcome) > 10, "{name}: it was not tried: {outcome:?}");
         }
         shop.clock.advance(secs(60));
+        // It is cold by then: a call warms it up.
+        guard.admit().unwrap().success();
+        shop.clock.advance(secs(2));
         shop.plimsoll.tick();
         let Some(limit) = guard.limit() else {
             assert_eq!(name, "adaptive");
