@@ -22,6 +22,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tower::ServiceBuilder;
+use tower::limit::GlobalConcurrencyLimitLayer;
 
 /// What a request takes of a worker, on average: the times are exponential.
 const WORK: Duration = Duration::from_millis(5);
@@ -134,8 +135,9 @@ fn serve(policy: &str, workers: usize) -> (SocketAddr, Option<Guard>) {
         }
         _ => {
             let full = |_: BoxError| async { StatusCode::SERVICE_UNAVAILABLE };
-            let layers =
-                ServiceBuilder::new().layer(HandleErrorLayer::new(full)).load_shed().concurrency_limit(STATIC_LIMIT);
+            // The global one: axum applies layers anew for each connection, and any other limit would be one each.
+            let limit = GlobalConcurrencyLimitLayer::new(STATIC_LIMIT);
+            let layers = ServiceBuilder::new().layer(HandleErrorLayer::new(full)).load_shed().layer(limit);
             (app.layer(layers), None)
         }
     };

@@ -72,6 +72,8 @@ pub(crate) mod label {
     pub(crate) const DECLARATION: &str = "declaration";
     pub(crate) const SEVERITY: &str = "severity";
     pub(crate) const SERVICE: &str = "service";
+    /// The month modulo 3.
+    pub(crate) const THIRD: &str = "third";
     /// Of an alert on the budget left: the percentage under which it fires.
     pub(crate) const THRESHOLD: &str = "threshold";
 }
@@ -95,8 +97,10 @@ pub(crate) mod recorded {
     pub(crate) const BAD_SLICE: &str = "plimsoll:bad_events:slice";
     /// Good and bad events of one slice.
     pub(crate) const VALID_SLICE: &str = "plimsoll:valid_events:slice";
-    /// When the calendar month began, in seconds since 1970; label `slo` alone.
-    pub(crate) const PERIOD_START: &str = "plimsoll:period_start:seconds";
+    /// Bad events of one step, by `third`: the month modulo 3. Of calendar months alone.
+    pub(crate) const BAD_MONTH: &str = "plimsoll:bad_events:step_by_third";
+    /// Good and bad events of one step, by `third`.
+    pub(crate) const VALID_MONTH: &str = "plimsoll:valid_events:step_by_third";
     /// Bad events of the whole period.
     pub(crate) const PERIOD_BAD: &str = "plimsoll:period_bad_events:sum";
     /// Good and bad events of the whole period.

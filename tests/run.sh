@@ -70,8 +70,8 @@ cargo build --quiet --release --examples
 
 # All targets: the benches too, each of them tried once, with its counts held against the calls it made. What goes by
 # real time, a Prometheus that scrapes and a story that is told, has the machine to itself afterwards.
-real_time=(prometheus::prometheus_and_the_process artifacts_grafana::live:: artifacts_incident:: artifacts_messages::
-    storefront:: examples::)
+real_time=(prometheus::prometheus_and_the_process artifacts_agree:: artifacts_grafana::live:: artifacts_incident::
+    artifacts_messages:: storefront:: examples::)
 step "tests and benches, every feature"
 skip=()
 for test in "${real_time[@]}"; do skip+=(--skip "$test"); done

@@ -96,6 +96,20 @@ impl CallContext {
         call()
     }
 
+    /// A future that is polled with this as the [current](Self::current) one: for what is spawned on behalf of a call.
+    ///
+    /// ```
+    /// # use plimsoll::CallContext;
+    /// # async fn warm_the_cache() {}
+    /// # async fn handler() {
+    /// tokio::spawn(CallContext::current().scope(warm_the_cache()));
+    /// # }
+    /// ```
+    pub async fn scope<F: Future>(self, future: F) -> F::Output {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|cx| self.sync_scope(|| future.as_mut().poll(cx))).await
+    }
+
     /// Whether a call that is being polled on this thread has one.
     #[inline]
     pub(crate) fn is_present() -> bool {

@@ -54,8 +54,6 @@ pub(super) struct Estimator {
     /// The level that is the limit now, and since how many calls it is.
     at: usize,
     dwelt: u32,
-    /// How often it was chosen.
-    turns: u32,
 }
 
 impl Estimator {
@@ -71,7 +69,6 @@ impl Estimator {
             fixed,
             at: LEVELS - 1,
             dwelt: 0,
-            turns: 0,
         }
     }
 
@@ -104,11 +101,6 @@ impl Estimator {
     /// One call in ten takes less, once it is let in, in nanoseconds; zero while that is not known.
     pub(super) fn quick(&self) -> u64 {
         (self.quick * 1e9) as u64
-    }
-
-    /// How often the limit was chosen.
-    pub(super) fn turns(&self) -> u32 {
-        self.turns
     }
 
     /// How long a call takes when no more are let in than the limit, in nanoseconds; zero while there is none.
@@ -171,7 +163,6 @@ impl Estimator {
     /// The best level known, or one near it that might be better and is little known.
     fn choose(&mut self) {
         self.dwelt = 0;
-        self.turns = self.turns.wrapping_add(1);
         if self.levels.iter().all(|seen| seen.good < LEAST_GOOD * seen.calls.max(self.weight)) {
             // Nothing succeeds. No number of failures is better than another; but if all are late, fewer may not be.
             let sum = |of: fn(&Level) -> f64| self.levels.iter().map(of).sum::<f64>();

@@ -21,8 +21,6 @@ const CALM: Duration = Duration::from_secs(10);
 const MOST: f64 = 0.9;
 /// One of so many is let in whose deadline cannot be met as far as is known: else nobody would see that it can again.
 const TRIES: u32 = 10;
-/// Each so many turns of the limit are without the places that make up for a line.
-const LOOKS: u32 = 8;
 const WHOLE: u64 = 1 << 32;
 /// See [`Hot::asks`].
 const LIMITS: u32 = 1;
@@ -166,7 +164,8 @@ impl Limiter {
         }
         self.busy.store(now.as_nanos(), Ordering::Relaxed);
         self.wanted.store(1, Ordering::Relaxed);
-        Err(if self.thins(context.importance()) { Reason::Pressure } else { Reason::Limit })
+        let thins = self.line_is_long() && self.thins(context.importance());
+        Err(if thins { Reason::Pressure } else { Reason::Limit })
     }
 
     /// The same for a call that brings nothing along and finds room at once; of others nothing is counted.
@@ -208,6 +207,12 @@ impl Limiter {
         let taken =
             self.busiest.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < limit).then(|| n + 1));
         taken.ok().map(|before| level_of(before.saturating_add(1)) as u8 + 1)
+    }
+
+    /// Whether as many wait as are let in: then nobody is idle if one more is refused.
+    fn line_is_long(&self) -> bool {
+        let limit = self.hot.limits[Priority::DEFAULT.band()].load(Ordering::Relaxed);
+        !self.has_queue || self.waiting.load(Ordering::Relaxed) >= limit
     }
 
     /// Whether a call of this priority is among those refused by ratio.
@@ -300,9 +305,7 @@ impl Limiter {
     /// How many more than the limit are let in if nobody can wait outside: as many as are answered in the time that one may
     /// wait in a queue under overload. Of these places the more important have more.
     fn room_inside(&self, learned: &Estimator, limit: u32) -> f64 {
-        // Now and then without: else nothing were learned of the limit itself when there are always more calls.
-        let looks = learned.turns().is_multiple_of(LOOKS);
-        if !self.adaptive || self.has_queue || learned.at_limit() == 0 || looks {
+        if !self.adaptive || self.has_queue || learned.at_limit() == 0 {
             return 0.0;
         }
         f64::from(limit) * SOONEST * self.target.as_nanos() as f64 / learned.at_limit() as f64

@@ -62,6 +62,9 @@ impl Limiter {
 
     /// Lets in those in line for whom there is room.
     pub(super) fn hand_over(&self, now: Timestamp) {
+        // loom takes SeqCst accesses for AcqRel ones, and would find somebody lost who is not.
+        #[cfg(plimsoll_loom)]
+        crate::sync::fence(Ordering::SeqCst);
         if self.waiting.load(Ordering::SeqCst) == 0 {
             return;
         }

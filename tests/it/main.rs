@@ -7,14 +7,22 @@ mod alert;
 mod any_slo;
 #[cfg(feature = "artifacts")]
 mod artifacts;
+#[cfg(all(feature = "artifacts", feature = "axum"))]
+mod artifacts_agree;
 #[cfg(feature = "artifacts")]
 mod artifacts_alertmanager;
+#[cfg(all(feature = "artifacts", feature = "axum"))]
+mod artifacts_backfill;
 #[cfg(all(feature = "artifacts", feature = "axum"))]
 mod artifacts_grafana;
 #[cfg(all(feature = "artifacts", feature = "axum"))]
 mod artifacts_incident;
 #[cfg(all(feature = "artifacts", feature = "axum"))]
 mod artifacts_messages;
+#[cfg(feature = "artifacts")]
+mod artifacts_prometheus;
+#[cfg(feature = "artifacts")]
+mod artifacts_rules;
 #[cfg(feature = "http")]
 mod body;
 mod breaker_faults;
@@ -58,6 +66,8 @@ mod page_commands;
 mod pages;
 #[cfg(feature = "axum")]
 mod prometheus;
+#[cfg(feature = "artifacts")]
+mod promtool;
 mod property_breaker;
 #[cfg(feature = "artifacts")]
 mod property_pages;

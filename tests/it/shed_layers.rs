@@ -390,3 +390,18 @@ mod retries {
         assert_eq!(asked.load(Ordering::SeqCst), 3);
     }
 }
+
+#[tokio::test]
+async fn what_is_spawned_knows_whom_it_works_for_if_told() {
+    let context = CallContext::new().priority(Priority::CRITICAL).tenant(&"acme");
+    let told = async {
+        let (own, lost) = (CallContext::current(), tokio::spawn(async { CallContext::current() }));
+        let kept = tokio::spawn(own.scope(async {
+            tokio::task::yield_now().await; // still so when it is polled again, by whichever thread
+            CallContext::current()
+        }));
+        (lost.await.unwrap(), kept.await.unwrap())
+    };
+    assert_eq!(context.scope(told).await, (CallContext::new(), context));
+    assert_eq!(CallContext::current(), CallContext::new());
+}

@@ -130,13 +130,13 @@ fn breaker_open<'a>(subject: &Subject<'_>) -> Alert<'a> {
         labels: Vec::new(),
         summary: format!("The breaker {{{{ $labels.guard }}}} of {slo} has been open for long"),
         description: format!(
-            "In {{{{ $value }}}} instance(s) the breaker of {{{{ $labels.guard }}}}, whose calls count for {slo}, was open for \
-             over half of the last {}: its calls are refused or answered by a fallback.",
+            "The breaker of {{{{ $labels.guard }}}}, whose calls count for {slo}, was open for at least half of the last {}; \
+             instances of which that is so: {{{{ $value }}}}. Its calls are refused or answered by a fallback.",
             in_words(over)
         ),
         action:
-            "Ask the process why (GET /slo/explain or the status page), see whether what it guards works again, and \
-                 let it close or force it."
+            "Read at /slo of an instance why it opened, and see whether what it guards works again; if it does and the \
+                 breaker stays open, force it closed."
                 .to_owned(),
     }
 }
@@ -227,8 +227,8 @@ fn drift<'a>(subject: &Subject<'_>) -> Alert<'a> {
         labels: Vec::new(),
         summary: format!("{slo} runs with another declaration than its alerts were written from"),
         description: format!(
-            "{{{{ $value }}}} instance(s) of {slo} run with a declaration other than {declaration}, which these rules were \
-             written from, and have for {}: they promise something else than is alerted on.",
+            "Not every instance of {slo} runs with the declaration {declaration}, which these rules were written from, and \
+             has not for {}; those that do not: {{{{ $value }}}}. What they promise is not what is alerted on.",
             in_words(pending)
         ),
         action:

@@ -12,7 +12,7 @@ use crate::slo::{Objective, Target};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// So many samples in a step: counters begin anew within one, too.
+/// So many samples in a step, unless they are scraped more rarely: counters begin anew within one, too.
 const IN_STEP: u32 = 5;
 /// How many bad events an even sample allows, at least.
 const ALLOWED: u64 = 1_000;
@@ -22,7 +22,7 @@ const ALLOWED: u64 = 1_000;
 pub(super) fn tests(subject: &Subject<'_>, step: Duration) -> Vec<Value> {
     let objectives = subject.slo.objectives();
     let phases: Vec<_> = objectives.iter().map(|objective| phases(subject, objective)).collect();
-    let sample = samples(step / IN_STEP);
+    let sample = samples((step / IN_STEP).max(pace::within(subject, step)));
     let instance = |name, place: usize| {
         let each: Vec<Vec<Phase>> = phases.iter().map(|both| both[place].clone()).collect();
         Instance::with(subject, name, sample, &each)
@@ -31,7 +31,7 @@ pub(super) fn tests(subject: &Subject<'_>, step: Duration) -> Vec<Value> {
     let story = Story {
         name: "two bursts of errors in very uneven traffic, with restarts: every event is counted once",
         instances: vec![instance("a:3000", 0), instance("b:3000", 1)],
-        evaluations: length / u64::from(IN_STEP) + 1,
+        evaluations: (length + 2) * sample / pace::millis(step) + 1,
     };
     let mut written = test(subject, step, &story, About::Budget);
     if let Some(checks) = written["promql_expr_test"].as_array_mut() {

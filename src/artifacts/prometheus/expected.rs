@@ -92,7 +92,7 @@ impl<'a> Expected<'a> {
     /// Whether an alert fired at the evaluation before: what a rule can see of itself.
     fn fired(&self, rule: &Rule) -> bool {
         let since = self.since.get(&(rule.shown.clone(), ""));
-        since.is_some_and(|since| self.now - self.every >= since + millis(rule.pending))
+        since.is_some_and(|since| self.now - self.every >= since.saturating_add(millis(rule.pending)))
     }
 
     /// What is true of a pair of windows.
@@ -150,20 +150,12 @@ impl<'a> Expected<'a> {
     /// The period's sums, as of the last evaluation.
     pub(super) fn period(&self, place: usize) -> Option<Events> {
         let last = self.steps[place].last()?.0;
-        match self.subject.slo.period() {
-            Period::Rolling(length) => self.slices(place, (last + 1).saturating_sub(millis(length))),
-            Period::CalendarMonth => {
-                // Tests begin with a month. Each look finds what was recorded in the step before it.
-                let step = millis(pace::of_objective(self.subject, &self.subject.slo.objectives()[place]));
-                let looks = (1..=last / step).map(|n| n * step);
-                let found = looks.filter_map(|look| {
-                    let in_step = |(at, _): &&(u64, Option<Events>)| *at + step > look && *at <= look;
-                    let recorded = self.steps[place].iter().filter(|(_, events)| events.is_some());
-                    recorded.filter(in_step).next_back()?.1
-                });
-                found.reduce(add)
-            }
-        }
+        let length = match self.subject.slo.period() {
+            Period::Rolling(length) => millis(length),
+            // Tests begin with a month, and are shorter.
+            Period::CalendarMonth => last + 1,
+        };
+        self.slices(place, (last + 1).saturating_sub(length))
     }
 
     /// What is left of the budget, as of the last evaluation.

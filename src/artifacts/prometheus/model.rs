@@ -80,7 +80,7 @@ impl Series {
     fn values(&self, from: i64, to: i64) -> impl DoubleEndedIterator<Item = (i64, f64)> + '_ {
         let every = signed(self.every);
         let place = |at: i64| usize::try_from(at).unwrap_or(0).min(self.samples.len());
-        let (first, end) = (place((from + every - 1).div_euclid(every)), place(to.div_euclid(every) + 1));
+        let (first, end) = (place(from.saturating_add(every - 1).div_euclid(every)), place(to.div_euclid(every) + 1));
         let timed = (first..end).zip(self.samples.get(first..end).unwrap_or_default());
         timed.filter_map(move |(k, sample)| match sample {
             Sample::Value(value) => Some((signed(k as u64) * every, *value)),
@@ -102,7 +102,7 @@ impl Series {
     ///
     /// Source: Prometheus, `promql/functions.go`, what it does to a counter.
     pub(super) fn increase(&self, window: u64, at: u64) -> Option<f64> {
-        let (from, to) = (signed(at) - signed(window), signed(at));
+        let (from, to) = (signed(at).saturating_sub(signed(window)), signed(at));
         let values: Vec<(i64, f64)> = self.values(from, to).collect();
         let (&(first_at, first), &(last_at, last)) = (values.first()?, values.last()?);
         if values.len() < 2 {
@@ -124,17 +124,18 @@ impl Series {
 
     /// `avg_over_time(series[window])`.
     pub(super) fn average(&self, window: u64, at: u64) -> Option<f64> {
-        let values: Vec<f64> = self.values(signed(at) - signed(window), signed(at)).map(|(_, value)| value).collect();
+        let values: Vec<f64> =
+            self.values(signed(at).saturating_sub(signed(window)), signed(at)).map(|(_, value)| value).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     }
 
     /// What the rule of a step gives: what is new at each look, which is at every multiple of `look` in the step.
     pub(super) fn step(&self, step: u64, look: u64, remembered: u64, at: u64) -> Option<f64> {
-        let first = (at + 1).saturating_sub(step).div_ceil(look) * look;
+        let first = (at + 1).saturating_sub(step).div_ceil(look).saturating_mul(look);
         let mut sum = None;
         for now in (first..=at).step_by(usize::try_from(look).unwrap_or(usize::MAX)) {
-            let before = signed(now) - signed(look);
-            let seen = self.values(before - signed(remembered), before).next_back();
+            let before = signed(now).saturating_sub(signed(look));
+            let seen = self.values(before.saturating_sub(signed(remembered)), before).next_back();
             if let (Some(value), Some((_, before))) = (self.at(now), seen) {
                 let new = if value >= before { value - before } else { value };
                 sum = Some(sum.unwrap_or(0.0) + new);

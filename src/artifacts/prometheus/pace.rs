@@ -47,7 +47,7 @@ pub(super) fn within(subject: &Subject<'_>, step: Duration) -> Duration {
 
 /// How far back the sample before is looked for.
 pub(super) fn remembered(subject: &Subject<'_>) -> Duration {
-    REMEMBERED.max(scrape(subject) * 10)
+    REMEMBERED.max(scrape(subject).saturating_mul(10))
 }
 
 /// For how long something must be so that it is no accident: `usual`, or some scrapes.

@@ -72,29 +72,13 @@ pub(super) fn slices(subject: &Subject<'_>, objective: &Objective) -> Vec<Value>
 pub(super) fn period(subject: &Subject<'_>) -> Vec<Value> {
     let slo = [(label::SLO, subject.slo.name())];
     let mut rules = Vec::new();
-    if subject.slo.period() == Period::CalendarMonth {
-        let expr = "vector(time() - time() % 86400) - 86400 * (day_of_month() - 1)".to_owned();
-        rules.push(rule(recorded::PERIOD_START, expr, &slo));
-    }
-    for (record, step) in [(recorded::PERIOD_BAD, recorded::BAD_STEP), (recorded::PERIOD_VALID, recorded::VALID_STEP)] {
+    for (record, step, by_third) in [
+        (recorded::PERIOD_BAD, recorded::BAD_STEP, recorded::BAD_MONTH),
+        (recorded::PERIOD_VALID, recorded::VALID_STEP, recorded::VALID_MONTH),
+    ] {
         match subject.slo.period() {
             Period::Rolling(length) => rules.push(rule(record, sum_over(&selector(step, &slo), length), &slo)),
-            Period::CalendarMonth => {
-                let mut lengths: Vec<_> =
-                    subject.slo.objectives().iter().map(|one| pace::of_objective(subject, one)).collect();
-                lengths.sort_unstable();
-                lengths.dedup();
-                if let [length] = lengths[..] {
-                    rules.push(rule(record, sum_of_month(subject, &selector(step, &slo), length), &slo));
-                } else {
-                    for objective in subject.slo.objectives() {
-                        let labels = labels_of(subject, objective);
-                        let of = selector(step, &labels);
-                        let length = pace::of_objective(subject, objective);
-                        rules.push(rule(record, sum_of_month(subject, &of, length), &labels));
-                    }
-                }
-            }
+            Period::CalendarMonth => rules.extend(month(subject, record, step, by_third)),
         }
     }
     let (bad, valid) = (selector(recorded::PERIOD_BAD, &slo), selector(recorded::PERIOD_VALID, &slo));
@@ -105,6 +89,27 @@ pub(super) fn period(subject: &Subject<'_>) -> Vec<Value> {
         let expr = format!("1 - {ratio} / {}", objective.target().budget());
         rules.push(rule(recorded::BUDGET_REMAINING, expr, &labels));
     }
+    rules
+}
+
+/// The sum since the first of the month, UTC. No range of PromQL begins with a month; but the last 31 days are of three months at
+/// the most, and those are told apart by a label: the month modulo 3 (12 comes before 1, as 0 before 1). A step that began in
+/// the month before is counted in the one that it ends in.
+fn month(subject: &Subject<'_>, record: &str, step: &str, by_third: &str) -> Vec<Value> {
+    let slo = (label::SLO, subject.slo.name());
+    let thirds = ["0", "1", "2"];
+    let is = |third| format!("on () (month() % 3 == {third})");
+    let mut rules = Vec::new();
+    for third in thirds {
+        let labels = [slo, (label::THIRD, third)];
+        rules.push(rule(by_third, format!("{} and {}", selector(step, &[slo]), is(third)), &labels));
+    }
+    let sums = thirds.map(|third| {
+        let steps = selector(by_third, &[slo, (label::THIRD, third)]);
+        format!("{} and {}", sum_over(&steps, LONGEST_MONTH), is(third))
+    });
+    let expr = format!("sum without ({}) (\n  {}\n)", label::THIRD, sums.join("\n  or\n  "));
+    rules.push(rule(record, expr, &[slo]));
     rules
 }
 
@@ -147,17 +152,6 @@ fn step_of(subject: &Subject<'_>, counter: &str, step: Duration) -> String {
 /// The sum of all steps that ended in the last `length`.
 fn sum_over(step: &str, length: Duration) -> String {
     format!("sum_over_time({step}[{}])", duration(open(length)))
-}
-
-/// The sum of all steps that ended in this month. A step that began in the last one is counted here.
-fn sum_of_month(subject: &Subject<'_>, steps: &str, step: Duration) -> String {
-    let start = selector(recorded::PERIOD_START, &[(label::SLO, subject.slo.name())]);
-    let once = duration(open(step));
-    format!(
-        "sum_over_time(\n  (\n      last_over_time({steps}[{once}])\n    and on (slo)\n      {start} @ end() < time()\n  )[{}:{}]\n)",
-        duration(LONGEST_MONTH),
-        duration(step)
-    )
 }
 
 /// Without its beginning: what lies exactly there belongs to the range before. (Prometheus 3 leaves it out, 2 does not.)

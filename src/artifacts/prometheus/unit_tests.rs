@@ -18,6 +18,8 @@ const IN_WINDOW: u32 = 5;
 /// By which labels alerts are told apart, beside their name and state.
 const TOLD_APART: [&str; 6] =
     [label::SEVERITY, label::OBJECTIVE, label::WINDOW, label::SHORT_WINDOW, label::THRESHOLD, label::GUARD];
+/// promtool takes no more samples than 10,000 into one expression.
+const MOST_SAMPLES: u32 = 8_000;
 /// No test is longer, in evaluations.
 const LONGEST: u64 = 120;
 
@@ -97,15 +99,15 @@ fn incidents(subject: &Subject<'_>, every: u64) -> Vec<Story> {
         Story { name, instances: vec![Instance::new(subject, A, every, phases)], evaluations: length }
     };
     let dead = [serve(10, 0), serve(8, RATE), Phase::Dead { samples: 70 }];
-    // One of ten in the hour fails: no evidence.
-    let mut quiet = vec![Phase::Rarely { samples: 3, bad: false }; 9];
-    quiet.insert(5, Phase::Rarely { samples: 3, bad: true });
+    // A single failure is no evidence, however much of the traffic it is.
+    let mut quiet = vec![Phase::Rarely { samples: 3, bad: false }; 14];
+    quiet.insert(12, Phase::Rarely { samples: 3, bad: true });
     vec![
         story("an outage, and its end", &[serve(15, 0), serve(10, RATE), serve(40, 0)]),
         story("a slow burn: 10 % fail", &[serve(15, 0), serve(30, RATE / 10), serve(10, 0)]),
         story("a slower burn: 1 % fail", &[serve(15, 0), serve(30, RATE / 100), serve(10, 0)]),
         story("a spike: all fail, for a moment", &[serve(25, 0), serve(2, RATE), serve(35, 0)]),
-        story("low traffic: one of ten fails", &quiet),
+        story("low traffic: a single call fails", &quiet),
         story("silence after errors: it is no recovery", &[serve(20, RATE / 5), silence, serve(5, 0)]),
         story(
             "counters begin anew in the middle of an outage",
@@ -176,24 +178,30 @@ pub(super) fn written(name: &str, interval: u64, series: Vec<Value>, checks: Vec
     })
 }
 
-/// Checks where something changes, just before that, and at the end.
+/// Checks where something changes and just before that; and, at the end, at how many evaluations there was which alert.
 pub(super) fn checks(subject: &Subject<'_>, matcher: &str, seen: Vec<(u64, Alerts)>) -> Vec<Value> {
-    let expr = format!(
-        "count by (alertname, alertstate, {}) (ALERTS{{{}={},{matcher}}})",
-        TOLD_APART.join(", "),
-        label::SLO,
-        promql(subject.slo.name()),
-    );
-    let changes = |at: usize| seen.get(at + 1).is_none_or(|(_, next)| *next != seen[at].1);
+    let series = format!("ALERTS{{{}={},{matcher}}}", label::SLO, promql(subject.slo.name()));
+    let by = format!("by (alertname, alertstate, {})", TOLD_APART.join(", "));
+    let check = |expr: String, at: u64, alerts: &Alerts| {
+        let samples = alerts.iter().map(|(shown, count)| json!({"labels": labels(shown), "value": count}));
+        json!({"expr": expr, "eval_time": time(at), "exp_samples": samples.collect::<Vec<Value>>()})
+    };
+    let changes = |at: usize| seen.get(at + 1).is_some_and(|(_, next)| *next != seen[at].1);
     let changed = |at: usize| at > 0 && seen[at - 1].1 != seen[at].1;
     let worth = seen.iter().enumerate().filter(|(at, _)| changes(*at) || changed(*at));
-    worth
-        .map(|(_, (at, alerts))| {
-            let samples: Vec<Value> =
-                alerts.iter().map(|(shown, count)| json!({"labels": labels(shown), "value": count})).collect();
-            json!({"expr": expr, "eval_time": time(*at), "exp_samples": samples})
-        })
-        .collect()
+    let mut checks: Vec<Value> =
+        worth.map(|(_, (at, alerts))| check(format!("count {by} ({series})"), *at, alerts)).collect();
+    let mut all = Alerts::new();
+    for (shown, count) in seen.iter().flat_map(|(_, alerts)| alerts) {
+        *all.entry(shown.clone()).or_insert(0) += count;
+    }
+    let few = all.values().sum::<u32>() < MOST_SAMPLES;
+    if let Some((last, _)) = seen.last().filter(|_| few) {
+        // From before the beginning, which is no edge.
+        let range = duration(Duration::from_millis(last + 1));
+        checks.push(check(format!("sum {by} (count_over_time({series}[{range}]))"), *last, &all));
+    }
+    checks
 }
 
 pub(super) fn time(millis: u64) -> String {

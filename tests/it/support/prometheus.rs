@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -30,12 +30,20 @@ impl Prometheus {
     pub(crate) async fn configured(folder: PathBuf, config: &str, arguments: &[&str]) -> Self {
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("prometheus.yml"), config).unwrap();
+        let config = folder.join("prometheus.yml");
+        Self::started(folder, &config, arguments).await
+    }
+
+    /// The same with a configuration that is there already.
+    pub(crate) async fn started(folder: PathBuf, config: &Path, arguments: &[&str]) -> Self {
         let log = std::fs::File::create(folder.join("log")).unwrap();
         // Free now; in the moment until Prometheus binds it somebody else might take it, and then the test fails.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
+            .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+            // However long ago: what is back-filled is kept.
+            .arg("--storage.tsdb.retention.time=100y")
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .args(arguments)
             .stdout(Stdio::null())
@@ -48,6 +56,24 @@ impl Prometheus {
             Self { child, folder, url: format!("http://127.0.0.1:{port}"), client: reqwest::Client::new() };
         started.until_ready().await;
         started
+    }
+
+    /// Where it answers.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The directory that its data lie in.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Ends it and starts it anew over the same data.
+    pub(crate) async fn restarted(mut self) -> Self {
+        let folder = std::mem::take(&mut self.folder);
+        drop(self);
+        let config = folder.join("prometheus.yml");
+        Self::started(folder, &config, &[]).await
     }
 
     async fn until_ready(&mut self) {
@@ -106,7 +132,9 @@ impl Drop for Prometheus {
         // By its handle, so by its own process id.
         _ = self.child.kill();
         _ = self.child.wait();
-        _ = std::fs::remove_dir_all(&self.folder);
+        if !self.folder.as_os_str().is_empty() {
+            _ = std::fs::remove_dir_all(&self.folder);
+        }
     }
 }
 
