@@ -4,6 +4,7 @@ use crate::time::{Clock, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -21,6 +22,13 @@ pub struct Event {
     pub wall: SystemTime,
     /// What.
     pub kind: EventKind,
+}
+
+/// What happened, in words.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
 }
 
 /// What happened.
@@ -87,6 +95,11 @@ pub enum EventKind {
         /// Why, if that was said.
         why: Option<String>,
     },
+    /// What somebody had decided for a while ended by itself. A breaker says so as it changes its state.
+    OperatorOver {
+        /// What ended.
+        what: String,
+    },
 }
 
 impl fmt::Display for EventKind {
@@ -111,6 +124,7 @@ impl fmt::Display for EventKind {
                 write!(f, ": {what}")?;
                 why.iter().try_for_each(|why| write!(f, ": {why}"))
             }
+            Self::OperatorOver { what } => write!(f, "{what}, for the time that an operator had set is over"),
         }
     }
 }
@@ -153,7 +167,8 @@ impl EventLog {
         // Cloned, so that a subscriber may subscribe, or cause events of its own.
         let subscribers = self.inner.subscribers.read().clone();
         for subscriber in subscribers {
-            subscriber(&event);
+            // Somebody's call is between being let in and being counted out, here: it is not to be lost with it.
+            _ = catch_unwind(AssertUnwindSafe(|| subscriber(&event)));
         }
     }
 

@@ -107,7 +107,7 @@ impl Plimsoll {
     }
 
     /// Calls `subscriber` at every event, on the thread that caused it and with no lock held: it may call back into
-    /// anything here. It should be quick.
+    /// anything here. It should be quick. If it panics, the panic hook tells of it, and nothing else comes of it.
     pub fn subscribe(&self, subscriber: impl Fn(&Event) + Send + Sync + 'static) {
         self.inner.hub.events.subscribe(Arc::new(subscriber));
     }

@@ -186,6 +186,45 @@ fn a_stale_failure_never_counts_however_late_it_is_recorded() {
 }
 
 #[test]
+fn a_stale_failure_is_not_the_first_of_a_later_row() {
+    model(3, || {
+        let fuse = Arc::new(Fuse::new(&touchy(), Counts::new(0), at(0)));
+        let late = fuse.admit(0, at(0)).unwrap();
+        let other = Arc::clone(&fuse);
+        let operator = thread::spawn(move || {
+            other.force_open(at(2));
+            other.auto(at(2));
+        });
+        fuse.finish(0, late, Outcome::FAILURE, at(2));
+        operator.join().unwrap();
+        fuse.tick(at(600));
+        // It may have come first, and tripped the life that let it in; that life is over.
+        assert_eq!(fuse.state(at(600)), State::Closed);
+    });
+}
+
+#[test]
+fn a_stale_success_does_not_end_a_later_row() {
+    model(3, || {
+        let fuse = Arc::new(Fuse::new(&touchy().consecutive(2), Counts::new(0), at(0)));
+        // It has to be looked at, for there is a row that it ends.
+        let [bad, good] = [0, 1].map(|_| fuse.admit(0, at(0)).unwrap());
+        fuse.finish(0, bad, Outcome::FAILURE, at(0));
+        let other = Arc::clone(&fuse);
+        let late = thread::spawn(move || other.finish(0, good, Outcome::Success, at(1)));
+        fuse.force_open(at(1));
+        fuse.auto(at(1));
+        for _ in 0..2 {
+            let bad = fuse.admit(0, at(1)).unwrap();
+            fuse.finish(0, bad, Outcome::FAILURE, at(1));
+        }
+        late.join().unwrap();
+        fuse.tick(at(60));
+        assert_eq!(fuse.state(at(60)), State::Open);
+    });
+}
+
+#[test]
 fn a_stale_success_never_ends_a_row_of_failures() {
     model(3, || {
         let fuse = Arc::new(Fuse::new(&touchy().consecutive(2), Counts::new(0), at(0)));

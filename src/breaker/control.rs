@@ -110,7 +110,8 @@ impl Control {
     }
 
     pub(super) fn next_tick(&self) -> Timestamp {
-        self.ring.next_tick()
+        let ends = self.core.hold().map(|hold| hold.until);
+        ends.map_or(self.ring.next_tick(), |ends| ends.min(self.ring.next_tick()))
     }
 
     /// Sums what the recorder holds, less what was disowned.

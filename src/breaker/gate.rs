@@ -19,7 +19,7 @@ use super::wait::Waiters;
 use super::word::{self, *};
 use crate::outcome::{Accounting, Row, Verdict};
 use crate::record::{Lane, Recorder};
-use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering, fence};
+use crate::sync::{AtomicI64, AtomicU64, Mutex, Ordering, fence};
 use crate::time::{Timestamp, nanos};
 use crossbeam_utils::CachePadded;
 use std::fmt;
@@ -59,8 +59,7 @@ pub(crate) struct Gate {
 #[derive(Debug)]
 struct Hot {
     word: AtomicU64,
-    /// Bad calls since the last good one.
-    consecutive: AtomicU32,
+    in_a_row: InARow,
     /// Bad or slow results that it takes at the least until a judgement can be other than the last one was.
     slack: AtomicI64,
     /// Before this (nanoseconds) an open or fully probing breaker refuses without asking anybody.
@@ -91,7 +90,7 @@ impl Gate {
             recorder,
             hot: CachePadded::new(Hot {
                 word: AtomicU64::new(0),
-                consecutive: AtomicU32::new(0),
+                in_a_row: InARow::new(control.core.generation()),
                 slack: AtomicI64::new(0),
                 refuses_until: AtomicU64::new(0),
                 ramping_since: AtomicU64::new(0),
@@ -223,7 +222,7 @@ impl Gate {
     /// Whether there is nothing to be seen in a call: it was no probe, is good, and the one before it was good too.
     #[inline(always)]
     fn is_plain(&self, ticket: Ticket, row: Row) -> bool {
-        ticket.lease == 0 && self.plain >> row.0 & 1 != 0 && self.hot.consecutive.load(Ordering::Relaxed) == 0
+        ticket.lease == 0 && self.plain >> row.0 & 1 != 0 && self.hot.in_a_row.bad() == 0
     }
 
     /// Lets the breaker see a call that will be counted as something else, or later.
@@ -256,8 +255,8 @@ impl Gate {
         match verdict {
             // Counted only where it matters: good calls that follow would have to put it back to zero.
             Verdict::Bad if self.consecutive_limit == u32::MAX => {}
-            Verdict::Bad => in_a_row = self.hot.consecutive.fetch_add(1, Ordering::Relaxed).saturating_add(1),
-            Verdict::Good => self.hot.consecutive.store(0, Ordering::Relaxed),
+            Verdict::Bad => in_a_row = self.hot.in_a_row.add(ticket.generation),
+            Verdict::Good => self.hot.in_a_row.end(ticket.generation),
             Verdict::Excluded => {}
         }
         if verdict != Verdict::Bad && !slow {
@@ -274,8 +273,7 @@ impl Gate {
     fn judge(&self, now: Timestamp) {
         let Some(mut control) = self.control.try_lock() else { return };
         // Acquire: of what was taken off before, each call is in the cells that are read below.
-        let (consecutive, before) =
-            (self.hot.consecutive.load(Ordering::Relaxed), self.hot.slack.load(Ordering::Acquire));
+        let (consecutive, before) = (self.hot.in_a_row.bad(), self.hot.slack.load(Ordering::Acquire));
         let transition = match control.judge(self.recorder, consecutive, now) {
             Ok(transition) => Some(transition),
             Err(slack) => {
@@ -298,7 +296,6 @@ impl Gate {
         let Some(mut control) = self.control.try_lock() else { return };
         control.roll(self.recorder, now);
         let ended = control.core.tick(now);
-        self.hot.next_tick.store(control.next_tick().as_nanos(), Ordering::Relaxed);
         self.changed(control, ended, now);
         self.judge(now);
     }
@@ -315,7 +312,7 @@ impl Gate {
     pub(crate) fn restart(&self) -> (State, State) {
         let mut control = self.control.lock();
         let change = control.restart(self.recorder);
-        self.hot.consecutive.store(0, Ordering::Relaxed);
+        self.hot.in_a_row.begin(control.core.generation());
         self.hot.slack.store(0, Ordering::Relaxed);
         self.publish(&control);
         change
@@ -330,7 +327,7 @@ impl Gate {
     ) {
         if let Some(transition) = &transition {
             if transition.why != Why::RampOver {
-                self.hot.consecutive.store(0, Ordering::Relaxed);
+                self.hot.in_a_row.begin(control.core.generation());
             }
             self.hot.slack.store(0, Ordering::Relaxed);
         }
@@ -353,6 +350,7 @@ impl Gate {
 
     fn publish(&self, control: &Control) {
         let core = &control.core;
+        self.hot.next_tick.store(control.next_tick().as_nanos(), Ordering::Relaxed);
         let until = core.refuses_until().map_or(0, Timestamp::as_nanos);
         self.hot.refuses_until.store(until, Ordering::Release);
         self.hot.ramping_since.store(core.ramping_since().map_or(0, Timestamp::as_nanos), Ordering::Release);

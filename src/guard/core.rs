@@ -315,7 +315,7 @@ impl GuardCore {
         size_of::<Self>() + self.recorder.memory_footprint() + self.places.memory_footprint() + first + gate + shedding
     }
 
-    /// Whether an outcome is good to the SLI, in time or late.
+    /// Whether an outcome is bad to the SLI, even in time.
     #[cfg(feature = "tower")]
     pub(crate) fn is_bad(&self, outcome: Outcome) -> bool {
         self.meter.accounting.verdict(outcome, false) == Verdict::Bad

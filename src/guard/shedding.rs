@@ -132,8 +132,11 @@ impl Outer {
         recorder.cells_into(&mut self.cells);
         let calls = self.cells.iter().fold(0_u64, |sum, n| sum.wrapping_add(*n));
         let sheds = limiter.sheds.iter().sum();
-        if calls != self.last.0 {
+        if recorder.in_flight() > 0 {
             self.called = now;
+        } else if calls != self.last.0 {
+            // Calls look at the time before they are counted: those that came since did so soon after the last look.
+            self.called = self.called.max(self.at);
         }
         #[cfg(feature = "metrics")]
         self.average(recorder.sum_of_latencies(), now);
@@ -176,9 +179,8 @@ impl GuardCore {
         if by_hand.take_if(|hold| hold.is_over(now)).is_some() {
             shedding.limiter.shed_below(None);
             drop(by_hand);
-            let what =
-                format!("guard {} sheds no priority by hand any more, for the time that was set is over", self.name);
-            self.meter.hub.events.emit(now, EventKind::Operator { what, by: None, why: None });
+            let what = format!("guard {} sheds no priority by hand any more", self.name);
+            self.meter.hub.events.emit(now, EventKind::OperatorOver { what });
         }
     }
 

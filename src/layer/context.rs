@@ -6,7 +6,7 @@ use crate::shed::CallContext;
 ///
 /// Closures from `&Request` to [`CallContext`] do, too.
 pub trait ReadContext<Req> {
-    /// What is known of a request; none, if nothing is.
+    /// What is known of a request; none, if nothing is: then what it is made for says it ([`CallContext::current`]).
     fn read(&self, request: &Req) -> Option<CallContext>;
 }
 

@@ -120,6 +120,7 @@ impl<S, F, C, P> Guarded<S, F, C, P> {
         let core = self.guard.core;
         // Nobody outlives whom it works for.
         let outer = CallContext::current().due();
+        let context = context.or_else(|| CallContext::is_present().then(CallContext::current));
         let context = context.map(|context| context.seen_at(core.now()).under(outer));
         match core.enter(context.unwrap_or_default()) {
             Entered::In(permit) => self.calling(permit, request, context),

@@ -75,11 +75,12 @@ impl RetryBudget {
         {
             return false;
         }
-        let seen = calls(&self.guard);
         let mut spent = self.spent.lock();
+        // Read under the lock, and never going back: what was seen before would else be counted once more.
+        let (now, seen) = (now.max(spent.at), calls(&self.guard).max(spent.seen));
         let kept = (-now.since(spent.at).as_secs_f64() / MEMORY.as_secs_f64()).exp();
         // An extra call is among the calls as well; it must not pay for others.
-        spent.calls = spent.calls * kept + seen.saturating_sub(spent.seen) as f64;
+        spent.calls = spent.calls * kept + (seen - spent.seen) as f64;
         spent.extra *= kept;
         (spent.at, spent.seen) = (now, seen);
         let own = (spent.calls - spent.extra).max(0.0);

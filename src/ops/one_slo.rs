@@ -120,11 +120,13 @@ fn outcomes(page: &mut String, slo: &SloHandle) {
 }
 
 fn events(plimsoll: &Plimsoll, page: &mut String, slo: &SloHandle) {
-    let guards = plimsoll.guards();
-    let own = |guard: &str| guards.iter().any(|known| known.name() == guard && known.slo() == slo.name());
+    let guards = plimsoll.guards().into_iter().map(|guard| (guard.name(), guard.slo()));
+    let keyed = plimsoll.keyed_guards().into_iter().map(|keyed| keyed.show()).map(|keyed| (keyed.name, keyed.slo));
+    let known: Vec<_> = guards.chain(keyed).collect();
+    let own = |guard: &str| known.contains(&(guard, slo.name()));
     let about = |kind: &EventKind| match kind {
         EventKind::Alert { slo: of, .. } | EventKind::Reloaded { slo: of, .. } => *of == slo.name(),
-        EventKind::Breaker { guard, .. } => own(guard),
+        EventKind::Breaker { guard, .. } | EventKind::Evicted { guard, .. } => own(guard),
         _ => false,
     };
     let (now, events) = (plimsoll.clock().now(), plimsoll.events());

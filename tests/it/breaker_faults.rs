@@ -1,8 +1,9 @@
 //! Faults that were found in other circuit breakers, each with a test that is named after it.
 
 use crate::rig::{Rig, ms, rig, secs, steady};
-use plimsoll::{Breaker, EventKind, FailureClass, Outcome, Permit, Reason, State, Window};
+use plimsoll::{Breaker, EventKind, FailureClass, Outcome, Permit, Reason, Shed, State, Window};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Barrier};
 use std::task::{Context, Waker};
@@ -411,4 +412,30 @@ fn a_listener_that_calls_back_into_the_breaker() {
         done.send((state, rig.trips())).unwrap();
     });
     assert_eq!(finished.recv_timeout(secs(60)), Ok((State::Closed, 1)));
+}
+
+#[test]
+fn a_subscriber_that_panics_takes_calls_and_places_with_it() {
+    let rig = rig(steady());
+    let guard = rig.slo.guard().named("limited").breaker(steady()).shed(Shed::fixed(3)).build().unwrap();
+    let told = Arc::new(AtomicUsize::new(0));
+    let tells = Arc::clone(&told);
+    rig.plimsoll.subscribe(|_| panic!("not my day"));
+    rig.plimsoll.subscribe(move |event| {
+        if let EventKind::Breaker { .. } = event.kind {
+            tells.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    // By a result, and by a call that finds that it has been open for long enough.
+    while let Ok(permit) = guard.admit() {
+        permit.failure();
+    }
+    rig.wait(secs(60));
+    let probes = [0; 3].map(|_| guard.admit().unwrap());
+    assert_eq!((guard.state(), guard.in_flight()), (State::HalfOpen, 3));
+    probes.into_iter().for_each(Permit::success);
+    assert_eq!((guard.state(), guard.in_flight(), told.load(Ordering::SeqCst)), (State::Ramping, 0, 3));
+    rig.wait(secs(60));
+    let inside: Vec<Permit> = std::iter::from_fn(|| guard.admit().ok()).collect();
+    assert_eq!(inside.len(), 3, "no place was lost");
 }

@@ -207,6 +207,13 @@ pub(crate) mod routes {
         says(&page, "Guard by tenant (counts towards SLO payments): a breaker for each of 1 keys");
         says(&page, "breaker payments: closed → open");
         assert!(!page.contains("search"), "{page}");
+        while let Ok(permit) = keyed.admit("acme") {
+            permit.failure();
+        }
+        let (_, _, page) = get(&ops::router(&plimsoll), "/slo/payments").await;
+        says(&page, "breaker by tenant/acme: closed → open");
+        let (_, _, other) = get(&ops::router(&plimsoll), "/slo/search").await;
+        assert!(!other.contains("acme"), "{other}");
     }
 
     #[tokio::test]

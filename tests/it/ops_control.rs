@@ -113,6 +113,19 @@ async fn what_an_operator_decides_ends_by_itself() {
 }
 
 #[tokio::test]
+async fn it_ends_in_time_however_far_a_breaker_looks_back() {
+    let rig = rig_with("payments", Breaker::never().failure_ratio(0.5, 20, Duration::from_secs(86_400)));
+    for act in ["open", "close", "observe"] {
+        rig.post(&format!("/control/guards/payments/{act}?for=1m")).await;
+        rig.wait(62);
+        // Noticed by a call.
+        _ = rig.guard.admit();
+        let told = rig.told();
+        assert!(told.last().unwrap().ends_with("the time that an operator had set is over"), "{act}: {told:?}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_time_it_is_an_hour_and_saying_it_again_begins_it_anew() {
     let rig = rig();
     assert!(rig.post("/control/guards/payments/close").await.1.contains("ends by itself in 60 min;"));
@@ -200,7 +213,7 @@ async fn a_class_is_shed_for_a_while() {
         rig.told(),
         [
             "operator anna: guard payments sheds every call below critical priority for 15m: overload",
-            "operator: guard payments sheds no priority by hand any more, for the time that was set is over",
+            "guard payments sheds no priority by hand any more, for the time that an operator had set is over",
         ]
     );
     // Or by a reading.

@@ -66,6 +66,23 @@ fn an_incident_is_told_from_its_first_sign_to_its_end() {
     assert_eq!(rig.timeline(HOUR / 2).lines().filter(|line| line.starts_with("| 2026")).count(), 2);
 }
 
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn what_ends_by_itself_is_no_act_of_an_operator() {
+    use crate::ops::routes::ask;
+    use axum::http::{Method, StatusCode};
+    let rig = rig(payments(99.9));
+    let path = "/control/guards/payments/shed?below=default&for=4m";
+    let answer = ask(&ops::control(&rig.plimsoll), Method::POST, path, &[]).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    rig.calls(200, true);
+    rig.calls(120, false);
+    let page = rig.timeline(HOUR);
+    says(&page, "time that an operator had set is over");
+    let mitigated: Vec<&str> = page.lines().filter(|line| line.contains("**Mitigated**")).collect();
+    assert_eq!(mitigated.len(), 1, "a breaker opened, and nobody acted: {page}");
+}
+
 #[test]
 fn an_incident_that_began_before_is_told_from_its_beginning() {
     let rig = rig(payments(99.9));

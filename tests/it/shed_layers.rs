@@ -235,6 +235,29 @@ async fn a_shed_request_is_a_503_that_says_so() {
     assert_eq!(body["reason"], "limit");
 }
 
+/// Knows nothing of any request.
+#[derive(Clone)]
+struct Silent;
+
+impl<Req> plimsoll::ReadContext<Req> for Silent {
+    fn read(&self, _: &Req) -> Option<CallContext> {
+        None
+    }
+}
+
+#[test]
+fn a_request_of_which_nothing_is_known_is_bound_by_what_it_is_made_for() {
+    let rig = Rig::new();
+    let layer = rig.slo.guard().shed(one_at_once()).layer().unwrap().context(Silent);
+    let service = layer.layer(service_fn(|()| ready(Ok::<_, Infallible>(CallContext::current().importance()))));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut ask = |context: CallContext| context.sync_scope(|| pin!(service.clone().oneshot(())).poll(&mut cx));
+    let context = CallContext::new().priority(Priority::CRITICAL);
+    assert!(matches!(ask(context), Poll::Ready(Ok(Priority::CRITICAL))));
+    let late = ask(context.deadline(rig.clock.now()));
+    assert!(matches!(late, Poll::Ready(Err(GuardError::Rejected(why))) if why.reason() == Reason::Deadline));
+}
+
 #[cfg(feature = "retry")]
 mod retries {
     use super::{Rig, ended, trip};
@@ -260,6 +283,25 @@ mod retries {
         assert!(!budget.clone().try_spend(), "and clones share it");
         rig.advance(200.0);
         assert_eq!(extra(), 3, "old calls pay for nothing");
+    }
+
+    #[test]
+    fn callers_at_once_are_allowed_no_more_together() {
+        const EACH: u32 = 20_000;
+        let rig = Rig::new();
+        let guard = rig.slo.guard().build().unwrap();
+        let budget = RetryBudget::new(guard);
+        // No time passes: nothing is forgotten.
+        let call = || {
+            guard.admit().unwrap().failure();
+            budget.try_spend()
+        };
+        let caller = || (0..EACH).filter(|_| call()).count();
+        let extra: usize = std::thread::scope(|scope| {
+            let callers: Vec<_> = (0..8).map(|_| scope.spawn(caller)).collect();
+            callers.into_iter().map(|caller| caller.join().unwrap()).sum()
+        });
+        assert!(extra <= 8 * EACH as usize / 5 + 3, "{extra} extra calls for {}", 8 * EACH);
     }
 
     #[test]

@@ -90,6 +90,39 @@ fn after_a_long_time_without_calls_admission_ramps_again() {
     assert_eq!((guard.limit(), guard.warmth()), (Some(64), None));
 }
 
+#[test]
+fn a_long_time_without_calls_is_noticed_also_if_nobody_looked_meanwhile() {
+    let shop = shop();
+    let guard = shop.guard(Shed::fixed(64).warm_up(secs(10)));
+    for _ in 0..40 {
+        shop.clock.advance(ms(300));
+        guard.admit().unwrap().success();
+    }
+    assert_eq!((guard.limit(), guard.warmth()), (Some(64), None));
+    shop.clock.advance(secs(102));
+    guard.admit().unwrap().success();
+    assert_eq!(guard.limit(), Some(8));
+}
+
+#[test]
+fn a_warm_up_after_a_long_time_without_calls_does_not_wait_for_the_first_to_end() {
+    let shop = shop();
+    let guard = shop.guard(Shed::fixed(64).warm_up(secs(10)));
+    shop.clock.advance(secs(200));
+    let long = guard.admit().unwrap();
+    assert_eq!((guard.limit(), guard.warmth()), (Some(8), Some(0.0)));
+    for _ in 0..10 {
+        shop.clock.advance(secs(1));
+        shop.plimsoll.tick();
+    }
+    assert_eq!((guard.limit(), guard.warmth()), (Some(64), None));
+    // Nor is it idle, however long it goes on.
+    shop.clock.advance(secs(200));
+    shop.plimsoll.tick();
+    assert_eq!((guard.limit(), guard.warmth()), (Some(64), None));
+    long.success();
+}
+
 #[cfg(feature = "axum")]
 #[tokio::test]
 async fn a_service_that_warms_up_is_ready_and_says_how_far_it_is() {
