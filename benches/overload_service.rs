@@ -16,6 +16,7 @@ use axum::{BoxError, Router};
 use common::{caption, measuring};
 use plimsoll::{Guard, HttpContext, Outcome, Plimsoll, Shed, Slo};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -49,8 +50,11 @@ fn main() {
     for load in loads {
         for policy in ["none", "tower's limit 20 and load shed", "plimsoll, adaptive"] {
             // A new service each time: none inherits a queue, or what was learned.
-            let (server, guard) = serve(policy, workers);
+            let over = Arc::new(AtomicBool::new(false));
+            let (server, guard) = serve(policy, workers, &over);
             let asked = ask(server, load * capacity, length);
+            // What it had not come to would take the processor from the next.
+            over.store(true, Ordering::Relaxed);
             print(*load, policy, capacity * length.as_secs_f64(), &asked);
             check(guard, &asked);
         }
@@ -92,16 +96,16 @@ fn check(guard: Option<Guard>, asked: &[Asked]) {
     assert!(counted(Outcome::Shed) >= shed, "{shed} were shed, {} counted", counted(Outcome::Shed));
 }
 
-fn serve(policy: &str, workers: usize) -> (SocketAddr, Option<Guard>) {
+fn serve(policy: &str, workers: usize, over: &Arc<AtomicBool>) -> (SocketAddr, Option<Guard>) {
     let (jobs, queue) = mpsc::channel::<Job>();
     let queue = Arc::new(Mutex::new(queue));
     for core in 0..workers {
-        let queue = Arc::clone(&queue);
+        let (queue, over) = (Arc::clone(&queue), Arc::clone(over));
         std::thread::spawn(move || {
             core_affinity::get_core_ids()
                 .and_then(|cores| cores.get(core).copied())
                 .map(core_affinity::set_for_current);
-            loop {
+            while !over.load(Ordering::Relaxed) {
                 let job = queue.lock().expect("a queue").recv();
                 let Ok((work, done)) = job else { return };
                 let begun = Instant::now();
@@ -112,9 +116,9 @@ fn serve(policy: &str, workers: usize) -> (SocketAddr, Option<Guard>) {
             }
         });
     }
-    let seed = Arc::new(std::sync::atomic::AtomicU64::new(1));
+    let seed = Arc::new(AtomicU64::new(1));
     let handler = move || {
-        let work = exponential(seed.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        let work = exponential(seed.fetch_add(1, Ordering::Relaxed));
         let (tell, done) = oneshot::channel();
         let sent = jobs.send((work, tell));
         async move {
