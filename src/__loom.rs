@@ -1,10 +1,9 @@
 //! What `tests/loom.rs` holds of the core: the parts that threads share, small enough to try every interleaving of.
 
 use crate::breaker::{Breaker, Gate, Mode, State, Ticket};
-use crate::guard;
 use crate::outcome::{Outcome, Tally};
 use crate::record::{Lane, Recorder, SUM_UNIT};
-use crate::shed::{CallContext, Limiter, Shed, Waiting};
+use crate::shed::{self, CallContext, Ended, Limiter, Shed, Waiting};
 use crate::time::Timestamp;
 use crate::window::{Column, History, Window};
 use std::task::Waker;
@@ -52,24 +51,30 @@ fn lane(breaker: &Breaker) -> Lane {
     Lane { accounting: breaker.trips_by(), threshold: None, patience: None, of_successes: false }
 }
 
-/// Places for fallbacks, of which there are only so many.
-#[derive(Clone, Copy, Debug)]
-pub struct Places(&'static guard::Places);
-
-/// One of them.
+/// Places, of which there are only so many.
 #[derive(Debug)]
-pub struct Place {
-    _place: guard::FallbackPlace,
-}
+pub struct Places(shed::Places);
 
 impl Places {
-    /// So many, over so many thread slots.
+    /// So many, over so many thread slots, of which the last is shared.
     pub fn new(places: u32, slots: usize) -> Self {
-        Self(Box::leak(Box::new(guard::Places::new(places, slots))))
+        Self(shed::Places::new(places, slots))
     }
 
-    pub fn take(self, slot: usize) -> Option<Place> {
-        self.0.take(slot).map(|place| Place { _place: place })
+    pub fn take(&self, slot: usize) -> bool {
+        self.0.take(slot)
+    }
+
+    pub fn give_back(&self, slot: usize) {
+        self.0.give_back(slot);
+    }
+
+    pub fn resize(&self, places: u32) {
+        self.0.resize(places);
+    }
+
+    pub fn taken(&self) -> u32 {
+        self.0.taken()
     }
 }
 
@@ -160,28 +165,29 @@ pub struct Waits(Waiting);
 pub struct Seat(u8);
 
 impl Line {
-    pub fn new(limit: u32, now: Timestamp) -> Self {
+    /// For so many thread slots, of which the last is shared.
+    pub fn new(limit: u32, slots: usize, now: Timestamp) -> Self {
         let shed = Shed::fixed(limit).queue(4).max_wait(Duration::from_secs(1));
-        Self(Limiter::new(&shed, None, now), now)
+        Self(Limiter::new(&shed, None, slots, now), now)
     }
 
-    pub fn enter(&self) -> Option<Seat> {
-        self.0.enter(&CallContext::new(), self.1).ok().map(Seat)
+    pub fn enter(&self, slot: usize) -> Option<Seat> {
+        self.0.enter(slot, &CallContext::new(), self.1).ok().map(Seat)
     }
 
-    pub fn wait(&self) -> Option<Waits> {
-        self.0.wait(&CallContext::new(), self.1).ok().map(Waits)
+    pub fn wait(&self, slot: usize) -> Option<Waits> {
+        self.0.wait(slot, &CallContext::new(), self.1).ok().map(Waits)
     }
 
     pub fn ask(&self, waits: &Waits, waker: &Waker) -> Option<Seat> {
         self.0.ask(&waits.0, self.1, waker)?.ok().map(Seat)
     }
 
-    pub fn give_up(&self, waits: Waits) {
-        self.0.give_up(&waits.0, self.1);
+    pub fn give_up(&self, slot: usize, waits: Waits) {
+        self.0.give_up(slot, &waits.0, self.1);
     }
 
-    pub fn leave(&self, seat: Seat) {
-        self.0.leave(seat.0, 1, true, || 0, self.1);
+    pub fn leave(&self, slot: usize, seat: Seat) {
+        self.0.leave(slot, seat.0, Ended { latency: 1, good: true }, || 0, self.1);
     }
 }

@@ -276,15 +276,40 @@ fn a_failure_that_comes_while_another_is_judged_is_not_forgotten() {
 #[test]
 fn places_are_neither_lost_nor_given_twice() {
     model(3, || {
-        let places = Places::new(2, 2);
-        let held = places.take(0).unwrap();
-        // Each looks where the other has its own, too.
-        let takers = [0, 1].map(|slot| thread::spawn(move || places.take(slot)));
-        let taken: Vec<_> = takers.into_iter().filter_map(|taker| taker.join().unwrap()).collect();
-        assert_eq!(taken.len(), 1);
-        drop((held, taken));
-        let all = [0, 1, 2].map(|slot| places.take(slot));
-        assert_eq!(all.iter().flatten().count(), 2);
+        let places = Arc::new(Places::new(2, 3));
+        assert!(places.take(0));
+        // Each looks into the pool, and where the others have their own, too.
+        let takers = [0, 1].map(|slot| {
+            let places = Arc::clone(&places);
+            thread::spawn(move || places.take(slot))
+        });
+        let taken = takers.map(|taker| taker.join().unwrap());
+        assert_eq!(taken.iter().filter(|taken| **taken).count(), 1);
+        places.give_back(0);
+        places.give_back(1);
+        assert_eq!(places.taken(), 0);
+        assert_eq!([0, 1, 2].map(|slot| places.take(slot)).iter().filter(|taken| **taken).count(), 2);
+    });
+}
+
+#[test]
+fn places_that_become_fewer_while_some_are_given_back_and_taken_are_as_many_as_was_said() {
+    model(3, || {
+        let places = Arc::new(Places::new(2, 2));
+        assert!(places.take(0) && places.take(1));
+        let (leaves, resizes) = (Arc::clone(&places), Arc::clone(&places));
+        let threads = [thread::spawn(move || leaves.give_back(0)), thread::spawn(move || resizes.resize(1))];
+        let came = places.take(1);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        // One is in, or two of which one came before there were fewer; as they leave there is one place.
+        assert_eq!(places.taken(), 1 + u32::from(came));
+        (0..=u32::from(came)).for_each(|_| places.give_back(1));
+        assert_eq!(places.taken(), 0);
+        assert!(places.take(0));
+        assert!(!places.take(1));
+        places.resize(2);
+        assert!(places.take(1));
+        assert!(!places.take(0));
     });
 }
 
@@ -298,44 +323,44 @@ impl Wake for Bell {
 }
 
 /// Comes, and gets in line if there is no room: with a seat, or waiting to be woken.
-fn comes(line: &Line, bell: &std::sync::Arc<Bell>) -> Result<Seat, Waits> {
-    if let Some(seat) = line.enter() {
+fn comes(line: &Line, slot: usize, bell: &std::sync::Arc<Bell>) -> Result<Seat, Waits> {
+    if let Some(seat) = line.enter(slot) {
         return Ok(seat);
     }
-    let waits = line.wait().unwrap();
+    let waits = line.wait(slot).unwrap();
     line.ask(&waits, &Waker::from(std::sync::Arc::clone(bell))).ok_or(waits)
 }
 
 #[test]
 fn who_gets_in_line_while_the_last_place_is_given_back_is_let_in() {
     model(3, || {
-        let line = Arc::new(Line::new(1, at(0)));
-        let seat = line.enter().unwrap();
+        let line = Arc::new(Line::new(1, 3, at(0)));
+        let seat = line.enter(0).unwrap();
         let leaves = Arc::clone(&line);
-        let leaver = thread::spawn(move || leaves.leave(seat));
+        let leaver = thread::spawn(move || leaves.leave(1, seat));
         let bell = std::sync::Arc::<Bell>::default();
-        let came = comes(&line, &bell);
+        let came = comes(&line, 0, &bell);
         leaver.join().unwrap();
         let seat = came.unwrap_or_else(|waits| {
             assert_eq!(bell.0.load(Ordering::SeqCst), 1, "nobody woke him");
             line.ask(&waits, Waker::noop()).unwrap()
         });
-        assert!(line.enter().is_none(), "one place was given twice");
-        line.leave(seat);
-        assert!(line.enter().is_some());
+        assert!(line.enter(0).is_none(), "one place was given twice");
+        line.leave(0, seat);
+        assert!(line.enter(0).is_some());
     });
 }
 
 #[test]
 fn two_who_come_while_one_leaves_get_the_place_one_after_the_other() {
     model(2, || {
-        let line = Arc::new(Line::new(1, at(0)));
-        let seat = line.enter().unwrap();
+        let line = Arc::new(Line::new(1, 2, at(0)));
+        let seat = line.enter(0).unwrap();
         let leaves = Arc::clone(&line);
-        let leaver = thread::spawn(move || leaves.leave(seat));
+        let leaver = thread::spawn(move || leaves.leave(1, seat));
         let other = Arc::clone(&line);
-        let other = thread::spawn(move || comes(&other, &std::sync::Arc::default()));
-        let first = comes(&line, &std::sync::Arc::default());
+        let other = thread::spawn(move || comes(&other, 1, &std::sync::Arc::default()));
+        let first = comes(&line, 0, &std::sync::Arc::default());
         leaver.join().unwrap();
         let (mut seats, mut waiting) = (Vec::new(), Vec::new());
         for came in [first, other.join().unwrap()] {
@@ -346,7 +371,7 @@ fn two_who_come_while_one_leaves_get_the_place_one_after_the_other() {
         }
         waiting.retain(|waits| line.ask(waits, Waker::noop()).map(|seat| seats.push(seat)).is_none());
         assert_eq!((seats.len(), waiting.len()), (1, 1));
-        line.leave(seats.remove(0));
+        line.leave(0, seats.remove(0));
         assert!(line.ask(&waiting[0], Waker::noop()).is_some());
     });
 }
@@ -354,14 +379,14 @@ fn two_who_come_while_one_leaves_get_the_place_one_after_the_other() {
 #[test]
 fn a_place_given_to_somebody_who_gives_up_goes_to_the_next() {
     model(3, || {
-        let line = Arc::new(Line::new(1, at(0)));
-        let seat = line.enter().unwrap();
-        let (first, second) = (line.wait().unwrap(), line.wait().unwrap());
+        let line = Arc::new(Line::new(1, 2, at(0)));
+        let seat = line.enter(0).unwrap();
+        let (first, second) = (line.wait(0).unwrap(), line.wait(0).unwrap());
         let (leaves, gives_up) = (Arc::clone(&line), Arc::clone(&line));
-        let threads = [thread::spawn(move || leaves.leave(seat)), thread::spawn(move || gives_up.give_up(first))];
+        let threads = [thread::spawn(move || leaves.leave(1, seat)), thread::spawn(move || gives_up.give_up(1, first))];
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         let seat = line.ask(&second, Waker::noop()).unwrap();
-        line.leave(seat);
-        assert!(line.enter().is_some());
+        line.leave(0, seat);
+        assert!(line.enter(0).is_some());
     });
 }

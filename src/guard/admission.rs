@@ -145,7 +145,7 @@ impl GuardCore {
             Ok(entry) => Entered::In(self.let_in(started, entry)),
             Err(rejection) => match (rejection.reason(), self.shedding()) {
                 (Reason::Limit, Some(shedding)) if shedding.limiter.has_queue() => {
-                    match shedding.limiter.wait(&context, now) {
+                    match shedding.limiter.wait(slot(), &context, now) {
                         Ok(waiting) => Entered::Waits(Admission::new(self, started, context, waiting)),
                         Err(reason) => Entered::Refused(started, self.shed(reason)),
                     }
@@ -185,7 +185,7 @@ impl GuardCore {
     /// Somebody in line went away.
     pub(super) fn give_up(&self, waiting: &Waiting) {
         if let Some(shedding) = self.shedding() {
-            shedding.limiter.give_up(waiting, self.now());
+            shedding.limiter.give_up(slot(), waiting, self.now());
         }
     }
 

@@ -4,7 +4,6 @@ use super::meter::Meter;
 use super::permit::{Permit, Place, slot};
 #[cfg(feature = "tower")]
 use super::places::FallbackPlace;
-use super::places::Places;
 use super::shedding::Shedding;
 #[cfg(feature = "tower")]
 use crate::breaker::Reason;
@@ -13,7 +12,7 @@ use crate::breaker::{Gate, Rejection, Ticket};
 use crate::outcome::Verdict;
 use crate::outcome::{Outcome, Row};
 use crate::record::{Recorder, slots};
-use crate::shed::CallContext;
+use crate::shed::{CallContext, Places};
 use crate::time::{Clock, Ticks, Timestamp, nanos};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,7 +64,7 @@ impl GuardCore {
             clock: meter.hub.clock.clone(),
             next_tick: AtomicU64::new(0),
             first_byte: OnceLock::new(),
-            places: Places::new(fallback_limit, slots::owned() + 1),
+            places: Places::new(fallback_limit, if fallback_limit == 0 { 1 } else { slots::owned() + 1 }),
         }
     }
 
@@ -151,7 +150,7 @@ impl GuardCore {
         };
         let level = match self.shedding() {
             None => 0,
-            Some(shedding) => shedding.limiter.enter_at_once()?,
+            Some(shedding) => shedding.limiter.enter_at_once(slot())?,
         };
         Some(Entry { ticket, level })
     }
@@ -300,7 +299,7 @@ impl GuardCore {
         if !waits {
             return Some(FallbackPlace::NONE_NEEDED);
         }
-        let place = self.places.take(slot());
+        let place = FallbackPlace::of(&self.places);
         if place.is_none() {
             self.note(Reason::FallbackLimit, &CallContext::new());
         }

@@ -26,10 +26,8 @@ pub(crate) use meter::{Brief, Meter};
 pub use permit::Permit;
 #[cfg(feature = "tower")]
 pub(crate) use permit::{FailedOver, Refusal};
-#[cfg(any(feature = "tower", plimsoll_loom))]
+#[cfg(feature = "tower")]
 pub(crate) use places::FallbackPlace;
-#[cfg(plimsoll_loom)]
-pub(crate) use places::Places;
 pub use run::GuardError;
 #[cfg(feature = "metrics")]
 pub(crate) use shedding::SheddingShown;

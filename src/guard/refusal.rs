@@ -48,7 +48,7 @@ impl GuardCore {
         let level = match self.shedding() {
             None if context.due().is_some_and(|due| due <= now) => return Err(self.shed(Reason::Deadline)),
             None => 0,
-            Some(shedding) => shedding.limiter.enter(context, now).map_err(|reason| self.shed(reason))?,
+            Some(shedding) => shedding.limiter.enter(slot(), context, now).map_err(|reason| self.shed(reason))?,
         };
         self.ask_breaker(level, now)
     }
@@ -59,7 +59,7 @@ impl GuardCore {
             Some(gate) => gate.refuses(|| now).map_or_else(|| gate.admit(now), Err),
         };
         if let (Err(_), Some(shedding)) = (&ticket, self.shedding()) {
-            shedding.limiter.give_back(level, now);
+            shedding.limiter.give_back(slot(), level, now);
         }
         ticket.map(|ticket| Entry { ticket, level })
     }

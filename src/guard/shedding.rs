@@ -1,14 +1,14 @@
 //! A guard's limiter, and what tells it how hard to shed.
 
-use super::permit::Place;
+use super::permit::{Place, slot};
 use super::{GuardCore, Meter};
 use crate::breaker::Hold;
 use crate::events::EventKind;
 use crate::outcome::{Accounting, Row, Verdict};
 #[cfg(feature = "metrics")]
 use crate::record::SUM_UNIT;
-use crate::record::{Mapping, Recorder};
-use crate::shed::{Limiter, LimiterShown, Pressure, Priority, Shed};
+use crate::record::{Mapping, Recorder, slots};
+use crate::shed::{Ended, Limiter, LimiterShown, Pressure, Priority, Shed};
 use crate::time::Timestamp;
 use parking_lot::Mutex;
 use std::sync::OnceLock;
@@ -76,7 +76,7 @@ impl Shedding {
             load: (0, 0.0),
             known: None,
         };
-        let limiter = Limiter::new(shed, meter.patience(), now);
+        let limiter = Limiter::new(shed, meter.patience(), slots::owned() + 1, now);
         Self { limiter, outer: Mutex::new(outer), by_hand: Mutex::default() }
     }
 
@@ -87,7 +87,7 @@ impl Shedding {
         let idle = now.since(outer.called);
         drop(outer);
         self.limiter.idle(idle, now);
-        self.limiter.tick(pressure, now);
+        self.limiter.tick(slot(), pressure, now);
     }
 
     /// Sheds what is below this by hand, until `hold` is over if there is one.
@@ -187,7 +187,7 @@ impl GuardCore {
     /// Gives back a call's place, and lets the limiter learn from it.
     pub(super) fn leave(&self, shedding: &Shedding, place: Place, row: Row, latency: u64, now: Timestamp) {
         let good = self.meter.accounting.verdict_of(row, false) == Verdict::Good;
-        let inside = latency.saturating_sub(place.waited());
-        shedding.limiter.leave(place.level(), inside, good, || self.recorder.in_flight(), now);
+        let ended = Ended { latency: latency.saturating_sub(place.waited()), good };
+        shedding.limiter.leave(slot(), place.level(), ended, || self.recorder.in_flight(), now);
     }
 }

@@ -24,9 +24,9 @@ pub(crate) fn owned() -> usize {
 
 /// How many slots have ever had an owner: nothing was counted in those after them. They are handed out from the first on,
 /// so these are as many as there were threads that count at once.
-pub(super) fn claimed() -> usize {
+pub(crate) fn claimed() -> usize {
     // Models name their slots themselves.
-    if cfg!(plimsoll_loom) { usize::MAX } else { CLAIMED.load(Ordering::Relaxed) }
+    if cfg!(plimsoll_loom) { usize::MAX } else { CLAIMED.load(Ordering::SeqCst) }
 }
 
 /// Whether any thread ever counted without a slot of its own.
@@ -34,11 +34,11 @@ pub(super) fn shared() -> bool {
     SHARED.load(Ordering::Relaxed)
 }
 
-/// As [`CLAIMED`].
+/// Relaxed: whoever is told of a count is told of what its thread stored before.
 static SHARED: AtomicBool = AtomicBool::new(false);
 
-/// Relaxed: whoever is told of a count is told of what its thread stored before; to whom nobody told anything, it is as if
-/// the thread had begun a moment later.
+/// SeqCst: who gives a place back in a slot of his own, and then sees nobody wait for one, is seen by whoever comes to wait
+/// (`shed::Limiter`). For counts less would do: to whom nobody told of one, it is as if the thread had begun a moment later.
 static CLAIMED: AtomicUsize = AtomicUsize::new(0);
 
 /// The calling thread's slot: below [`owned`] if it is the thread's own, equal to it if it is shared.
@@ -80,7 +80,7 @@ fn claim() -> usize {
         None
     };
     match slot {
-        Some(slot) => _ = CLAIMED.fetch_max(slot + 1, Ordering::Relaxed),
+        Some(slot) => _ = CLAIMED.fetch_max(slot + 1, Ordering::SeqCst),
         None => SHARED.store(true, Ordering::Relaxed),
     }
     let slot = slot.unwrap_or(pool.owned);

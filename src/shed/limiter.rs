@@ -1,12 +1,13 @@
 //! A limit that threads share.
 //!
 //! While calls are fast nothing is counted here: a call reads one word and passes. Once a call takes a quarter of the
-//! target the limiter is *engaged*: calls are then counted in and out on one shared word, and their latencies are learned
-//! from ([`Estimator`]), without a lock that a call would wait for. Only those who find no room take one, to wait in line,
-//! and those who end while somebody does.
+//! target the limiter is *engaged*: calls then take a place and give it back, on lines of their thread's own as long as
+//! there is room ([`Places`]), and are learned from ([`Estimator`]), without a lock that a call would wait for. Only those
+//! who find no room take one, to wait in line, and those who end while somebody does.
 
 use super::estimate::{Estimator, level_of};
-use super::queue::{Queue, SOONEST};
+use super::places::Places;
+use super::queue::Queue;
 use super::warm_up::WarmUp;
 use super::{CallContext, Priority, Shed};
 use crate::breaker::Reason;
@@ -15,37 +16,41 @@ use crate::time::{Timestamp, nanos};
 use crossbeam_utils::CachePadded;
 use std::time::Duration;
 
-/// It disengages after so long without a slow call, or anybody who found no room; or a hundred targets, if that is longer.
-const CALM: Duration = Duration::from_secs(10);
-/// The most that is ever refused by ratio, so that something is still learned from the rest. In 2⁻³².
-const MOST: f64 = 0.9;
 /// One of so many is let in whose deadline cannot be met as far as is known: else nobody would see that it can again.
 const TRIES: u32 = 10;
-const WHOLE: u64 = 1 << 32;
+pub(super) const WHOLE: u64 = 1 << 32;
 /// See [`Hot::asks`].
-const LIMITS: u32 = 1;
+pub(super) const LIMITS: u32 = 1;
 const FLOOR: u32 = 1 << 8;
-/// The level of a call that was not counted in, but is learned from.
+/// The level of a call that has no place, but is learned from.
 const WATCHED: u8 = u8::MAX;
+/// The level of a call that has a place, but is not learned from.
+const UNLEARNED: u8 = u8::MAX - 1;
+/// Of each thread's calls the first so many between two ticks are learned from, and one of so many of those after them:
+/// of that many calls each tells little that is new, and what is learned lies where threads would fight over it.
+const LEARNED: u32 = 4_096;
+const ONE_OF: u32 = 256;
 
 /// Decides who is let in when not all can be.
 pub(crate) struct Limiter {
     /// How long a call may take; the longest there is if nobody said.
-    target: Duration,
+    pub(super) target: Duration,
     max_wait: Option<Duration>,
-    adaptive: bool,
-    has_queue: bool,
+    pub(super) adaptive: bool,
+    pub(super) has_queue: bool,
     /// Slower calls engage it, in nanoseconds.
     slow: u64,
-    warm_up: WarmUp,
+    pub(super) warm_up: WarmUp,
     /// Whether calls with a deadline are learned from while it limits nothing.
     watches: bool,
     pub(super) hot: CachePadded<Hot>,
-    pub(super) busiest: CachePadded<Busiest>,
+    pub(super) places: Places,
+    /// Of those let in without waiting, so many are known to the queue. Written under its lock.
+    passed: AtomicU32,
     /// Those in line. Written under the queue's lock.
     pub(super) waiting: AtomicU32,
     pub(super) queue: Mutex<Queue>,
-    learned: CachePadded<Mutex<Estimator>>,
+    pub(super) learned: CachePadded<Mutex<Estimator>>,
     /// How long a call takes once it is let in, in nanoseconds.
     expected: CachePadded<AtomicU64>,
     /// One call in ten takes less.
@@ -57,33 +62,33 @@ pub(crate) struct Limiter {
     /// Whether somebody found no room since the last call ended.
     wanted: AtomicU32,
     /// When a call was last slow, or found no room (nanoseconds).
-    busy: AtomicU64,
+    pub(super) busy: AtomicU64,
     /// The share refused of what is sheddable, and of what is default (of [`WHOLE`]), and the sums of these shares.
-    shares: [AtomicU64; 2],
+    pub(super) shares: [AtomicU64; 2],
     thinned: [AtomicU64; 2],
     /// Refused, by [`Priority::band`].
     pub(super) sheds: [AtomicU64; 3],
+}
+
+/// How a call ended: after so many nanoseconds, waiting left out, and whether it ended well.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    pub(crate) latency: u64,
+    pub(crate) good: bool,
 }
 
 /// Read by every call.
 #[derive(Debug)]
 pub(super) struct Hot {
     /// [`LIMITS`] while it limits; and, times [`FLOOR`], the level below which everything is refused by hand. 0: nobody need ask.
-    asks: AtomicU32,
+    pub(super) asks: AtomicU32,
     /// By [`Priority::band`]: all the same, unless nobody can wait.
     pub(super) limits: [AtomicU32; 3],
 }
 
-/// Written by every call while the limiter is engaged: on one line, which two cores then hand over once for both.
-#[derive(Debug)]
-pub(super) struct Busiest {
-    pub(super) in_flight: AtomicU32,
-    /// Let in without waiting, since the queue was last told.
-    pub(super) passed: AtomicU32,
-}
-
 impl Limiter {
-    pub(crate) fn new(shed: &Shed, threshold: Option<Duration>, now: Timestamp) -> Self {
+    /// For so many thread slots, the shared one included.
+    pub(crate) fn new(shed: &Shed, threshold: Option<Duration>, slots: usize, now: Timestamp) -> Self {
         let target = shed.target.or(threshold).unwrap_or(Duration::MAX);
         let learned = Estimator::new(nanos(target), shed.fixed);
         let limiter = Self {
@@ -95,7 +100,8 @@ impl Limiter {
             warm_up: WarmUp::new(shed.warm_up),
             watches: shed.fixed.is_some() || target < Duration::MAX,
             hot: CachePadded::new(Hot { asks: AtomicU32::new(0), limits: [u32::MAX; 3].map(AtomicU32::new) }),
-            busiest: CachePadded::new(Busiest { in_flight: AtomicU32::new(0), passed: AtomicU32::new(0) }),
+            places: Places::new(u32::MAX, slots),
+            passed: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
             // What is patient in a queue is measured by what was said of waiting, before what the SLO says of calls.
             queue: Mutex::new(Queue::new(shed.queue, nanos(shed.target.or(shed.max_wait).unwrap_or(target)))),
@@ -149,7 +155,7 @@ impl Limiter {
     }
 
     /// Lets a call in, and says at which level, for [`leave`](Self::leave): 0 if it is not counted.
-    pub(crate) fn enter(&self, context: &CallContext, now: Timestamp) -> Result<u8, Reason> {
+    pub(crate) fn enter(&self, slot: usize, context: &CallContext, now: Timestamp) -> Result<u8, Reason> {
         if self.sheds_below().is_some_and(|least| context.importance() < least) {
             return Err(Reason::ShedByHand);
         }
@@ -159,7 +165,7 @@ impl Limiter {
         if !self.is_engaged() {
             return Ok(if context.due().is_some() && self.watches { WATCHED } else { 0 });
         }
-        if let Some(level) = self.enter_if_room(context.importance()) {
+        if let Some(level) = self.enter_if_room(slot, context.importance()) {
             return Ok(level);
         }
         self.busy.store(now.as_nanos(), Ordering::Relaxed);
@@ -170,21 +176,23 @@ impl Limiter {
 
     /// The same for a call that brings nothing along and finds room at once; of others nothing is counted.
     #[inline]
-    pub(crate) fn enter_at_once(&self) -> Option<u8> {
+    pub(crate) fn enter_at_once(&self, slot: usize) -> Option<u8> {
         // Acquire: with it the limit is seen that was learned, or begun with.
         match self.hot.asks.load(Ordering::Acquire) {
             0 => Some(0),
-            LIMITS => self.enter_if_room(Priority::DEFAULT),
+            LIMITS => self.enter_if_room(slot, Priority::DEFAULT),
             _ => None, // something is shed by hand
         }
     }
 
-    #[inline]
-    fn enter_if_room(&self, priority: Priority) -> Option<u8> {
-        let level = (self.waiting.load(Ordering::Relaxed) == 0).then(|| self.take_place(priority))??;
-        // Relaxed: it only counts.
-        self.busiest.passed.fetch_add(1, Ordering::Relaxed);
-        Some(level)
+    #[inline(never)] // a calm limiter's callers have no registers to save for it
+    fn enter_if_room(&self, slot: usize, priority: Priority) -> Option<u8> {
+        // Relaxed: who comes just then goes before somebody in line, as if he had come just before.
+        if self.waiting.load(Ordering::Relaxed) != 0 || !self.take_place(slot, priority) {
+            return None;
+        }
+        let n = self.places.count(slot);
+        Some(if n <= LEARNED || n.is_multiple_of(ONE_OF) { self.level() } else { UNLEARNED })
     }
 
     /// Whether whoever finds no room may wait.
@@ -200,13 +208,27 @@ impl Limiter {
                 && !(self.unmet.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(TRIES)
     }
 
-    /// Takes a place, if one is free.
-    pub(super) fn take_place(&self, priority: Priority) -> Option<u8> {
-        let limit = self.hot.limits[priority.band()].load(Ordering::Relaxed);
-        // SeqCst, with `leave` and `wait`: who comes sees the place that was given back, or who gives it back sees who came.
-        let taken =
-            self.busiest.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < limit).then(|| n + 1));
-        taken.ok().map(|before| level_of(before.saturating_add(1)) as u8 + 1)
+    /// Takes a place, if one is free for this priority.
+    #[inline]
+    pub(super) fn take_place(&self, slot: usize, priority: Priority) -> bool {
+        // Relaxed: the places themselves are never too many.
+        let [all, of_default, of_sheddable] = self.hot.limits.each_ref().map(|limit| limit.load(Ordering::Relaxed));
+        let limit = [all, of_default, of_sheddable][priority.band()];
+        // There are as many places as there may be of the most important.
+        (limit == all || self.places.taken() < limit) && self.places.take(slot)
+    }
+
+    /// The level of a call that has just taken its place.
+    #[cold]
+    pub(super) fn level(&self) -> u8 {
+        level_of(self.places.taken()) as u8 + 1
+    }
+
+    /// How many were let in without waiting since this was last asked.
+    pub(super) fn newly_passed(&self) -> u32 {
+        let passed = self.places.counted();
+        // Under the queue's lock.
+        passed.wrapping_sub(self.passed.swap(passed, Ordering::Relaxed))
     }
 
     /// Whether as many wait as are let in: then nobody is idle if one more is refused.
@@ -240,126 +262,59 @@ impl Limiter {
     }
 
     /// A call that was let in at `level` ended.
-    pub(crate) fn leave(&self, level: u8, latency: u64, good: bool, in_flight: impl FnOnce() -> u64, now: Timestamp) {
+    pub(crate) fn leave(&self, slot: usize, level: u8, ended: Ended, in_flight: impl FnOnce() -> u64, now: Timestamp) {
+        let Ended { latency, good } = ended;
         if self.is_slow(latency) {
             self.busy.store(now.as_nanos(), Ordering::Relaxed);
         }
-        if level == 0 || level == WATCHED {
-            if level == WATCHED
-                && let Some(mut learned) = self.learned.try_lock()
-            {
-                learned.watch(latency, good);
-                self.quick.store(learned.quick(), Ordering::Relaxed);
+        match level {
+            0 | WATCHED => {
+                if level == WATCHED
+                    && let Some(mut learned) = self.learned.try_lock()
+                {
+                    learned.watch(latency, good);
+                    self.quick.store(learned.quick(), Ordering::Relaxed);
+                }
+                // It has no place. If it was slow, those that come now need one.
+                if self.adaptive && self.is_slow(latency) && !self.is_engaged() {
+                    self.engage(u32::try_from(in_flight()).unwrap_or(u32::MAX), now);
+                }
             }
-            // It was not counted in. If it was slow, those that come now are.
-            if self.adaptive && self.is_slow(latency) && !self.is_engaged() {
-                self.engage(u32::try_from(in_flight()).unwrap_or(u32::MAX), now);
+            UNLEARNED => self.give_back(slot, level, now),
+            _ => {
+                self.learn(usize::from(level) - 1, ended, now);
+                self.give_back(slot, level, now);
             }
-            return;
         }
+    }
+
+    fn learn(&self, level: usize, Ended { latency, good }: Ended, now: Timestamp) {
         let wanted = self.wanted.load(Ordering::Relaxed) != 0 || self.waiting.load(Ordering::Relaxed) != 0;
         // Whoever comes while another learns is not learned from: a sample less, and nobody waits.
-        if let Some(mut learned) = self.learned.try_lock() {
-            if wanted {
-                self.wanted.store(0, Ordering::Relaxed);
-            }
-            let chosen = learned.observe(usize::from(level) - 1, latency, good, wanted);
-            self.expected.store(learned.expected(), Ordering::Relaxed);
-            self.quick.store(learned.quick(), Ordering::Relaxed);
-            if chosen {
-                self.publish(&learned, now);
-            }
+        let Some(mut learned) = self.learned.try_lock() else { return };
+        if wanted {
+            self.wanted.store(0, Ordering::Relaxed);
         }
-        self.give_back(level, now);
+        let chosen = learned.observe(level, latency, good, wanted);
+        self.expected.store(learned.expected(), Ordering::Relaxed);
+        self.quick.store(learned.quick(), Ordering::Relaxed);
+        if chosen {
+            self.publish(&learned, now);
+        }
     }
 
     /// A call that was let in is not made after all, or is over.
-    pub(crate) fn give_back(&self, level: u8, now: Timestamp) {
+    #[inline]
+    pub(crate) fn give_back(&self, slot: usize, level: u8, now: Timestamp) {
         if level != 0 && level != WATCHED {
-            self.busiest.in_flight.fetch_sub(1, Ordering::SeqCst);
-            self.hand_over(now);
+            self.places.give_back(slot);
+            self.hand_over(slot, now);
         }
-    }
-
-    #[cold]
-    fn engage(&self, in_flight: u32, now: Timestamp) {
-        let Some(mut learned) = self.learned.try_lock() else { return };
-        if self.is_engaged() {
-            return; // another did it meanwhile
-        }
-        learned.begin(in_flight);
-        self.publish(&learned, now);
-        self.hot.asks.fetch_or(LIMITS, Ordering::Release);
-    }
-
-    fn publish(&self, learned: &Estimator, now: Timestamp) {
-        let limit = learned.limit();
-        self.base.store(limit, Ordering::Relaxed);
-        let room = self.room_inside(learned, limit);
-        for (published, times) in self.hot.limits.iter().zip([1.5, 1.0, 0.5]) {
-            let more = (room * times).min(f64::from(u32::MAX)) as u32;
-            published.store(self.warm_up.of(limit.saturating_add(more), now), Ordering::Relaxed);
-        }
-    }
-
-    /// How many more than the limit are let in if nobody can wait outside: as many as are answered in the time that one may
-    /// wait in a queue under overload. Of these places the more important have more.
-    fn room_inside(&self, learned: &Estimator, limit: u32) -> f64 {
-        if !self.adaptive || self.has_queue || learned.at_limit() == 0 {
-            return 0.0;
-        }
-        f64::from(limit) * SOONEST * self.target.as_nanos() as f64 / learned.at_limit() as f64
-    }
-
-    /// Begins to warm up, if it was asked for.
-    pub(crate) fn warm_up(&self, now: Timestamp) {
-        let mut learned = self.learned.lock();
-        if self.adaptive && !self.is_engaged() {
-            learned.forget(); // it was learned long ago
-        }
-        if self.warm_up.begin(learned.limit(), now) {
-            self.publish(&learned, now);
-            self.hot.asks.fetch_or(LIMITS, Ordering::Release);
-        }
-    }
-
-    /// What it does about having been idle for so long.
-    pub(crate) fn idle(&self, idle: Duration, now: Timestamp) {
-        if self.warm_up.is_cold_after(idle) {
-            self.warm_up(now);
-        }
-    }
-
-    /// How far the warm-up is, 0..1; none if there is none, any more.
-    pub(crate) fn warmth(&self, now: Timestamp) -> Option<f64> {
-        self.warm_up.warmth(now)
     }
 
     /// Bytes it may take.
     pub(crate) fn memory_footprint(&self) -> usize {
-        size_of::<Self>() + self.queue.lock().memory_footprint()
-    }
-
-    /// What time alone does; `pressure` is how hard to shed, 0..=1 ([`pressure`](super::pressure)).
-    pub(crate) fn tick(&self, pressure: f64, now: Timestamp) {
-        for (share, beyond) in self.shares.iter().zip([0.0, 0.5]) {
-            // All of it at 0.5 for what is sheddable, at 1 for what is default.
-            let refused = (2.0 * MOST * (pressure - beyond)).clamp(0.0, MOST);
-            share.store((refused * WHOLE as f64) as u64, Ordering::Relaxed);
-        }
-        if !self.is_engaged() {
-            return;
-        }
-        if let Some(learned) = self.learned.try_lock() {
-            self.publish(&learned, now);
-        }
-        let busy = Timestamp::from_nanos(self.busy.load(Ordering::Relaxed));
-        let calm = now.since(busy) > CALM.max(self.target.saturating_mul(100));
-        let nobody_waits = self.waiting.load(Ordering::Relaxed) == 0;
-        if self.adaptive && calm && nobody_waits && self.warmth(now).is_none() {
-            self.hot.asks.fetch_and(!LIMITS, Ordering::Release);
-        }
-        self.hand_over(now);
+        size_of::<Self>() + self.places.memory_footprint() + self.queue.lock().memory_footprint()
     }
 
     /// Counts a refusal.

@@ -12,14 +12,14 @@ use std::time::Duration;
 
 impl Limiter {
     /// Gets in line; or in, if a place has become free.
-    pub(crate) fn wait(&self, context: &CallContext, now: Timestamp) -> Result<Waiting, Reason> {
+    pub(crate) fn wait(&self, slot: usize, context: &CallContext, now: Timestamp) -> Result<Waiting, Reason> {
         let until = now.after(self.patience());
         // Let in later than that, it could hardly be answered by its deadline.
         let quick = Duration::from_nanos(self.quick.load(Ordering::Relaxed));
         let until = context.due().map_or(until, |due| until.min(now.after(due.since(now).saturating_sub(quick))));
         let mut late = Vec::new();
         let mut queue = self.queue.lock();
-        queue.passed(self.busiest.passed.swap(0, Ordering::Relaxed));
+        queue.passed(self.newly_passed());
         queue.expire(now, &mut late);
         let queued = queue.push(context.importance(), context.whose(), now, until);
         self.waiting.store(queue.len() as u32, Ordering::SeqCst);
@@ -30,7 +30,7 @@ impl Limiter {
         });
         late.into_iter().for_each(Waker::wake);
         // Whoever left before it was seen that somebody waits.
-        self.hand_over(now);
+        self.hand_over(slot, now);
         waiting
     }
 
@@ -49,34 +49,38 @@ impl Limiter {
     }
 
     /// Somebody waits no longer.
-    pub(crate) fn give_up(&self, waiting: &Waiting, now: Timestamp) {
+    pub(crate) fn give_up(&self, slot: usize, waiting: &Waiting, now: Timestamp) {
         let mut queue = self.queue.lock();
         let (settled, waker) = queue.leave(waiting.number, waiting.priority);
         self.waiting.store(queue.len() as u32, Ordering::SeqCst);
         drop(queue);
         drop(waker);
         if let Some(Settled::In(level)) = settled {
-            self.give_back(level, now);
+            self.give_back(slot, level, now);
         }
     }
 
-    /// Lets in those in line for whom there is room.
-    pub(super) fn hand_over(&self, now: Timestamp) {
+    /// Lets in those in line for whom there is room. SeqCst, with `wait` and `Places`: who comes sees the place that was
+    /// given back, or who gave it back sees who came.
+    #[inline]
+    pub(super) fn hand_over(&self, slot: usize, now: Timestamp) {
         // loom takes SeqCst accesses for AcqRel ones, and would find somebody lost who is not.
         #[cfg(plimsoll_loom)]
         crate::sync::fence(Ordering::SeqCst);
-        if self.waiting.load(Ordering::SeqCst) == 0 {
-            return;
+        if self.waiting.load(Ordering::SeqCst) != 0 {
+            self.let_in(slot, now);
         }
+    }
+
+    #[cold]
+    fn let_in(&self, slot: usize, now: Timestamp) {
         let mut wake = Vec::new();
         let mut queue = self.queue.lock();
-        queue.passed(self.busiest.passed.swap(0, Ordering::Relaxed));
+        queue.passed(self.newly_passed());
         queue.expire(now, &mut wake);
-        while queue.len() > 0
-            && let Some(level) = self.take_place(Priority::CRITICAL)
-        {
-            if !queue.pop(now, level, &mut wake) {
-                self.busiest.in_flight.fetch_sub(1, Ordering::SeqCst);
+        while queue.len() > 0 && self.take_place(slot, Priority::CRITICAL) {
+            if !queue.pop(now, self.level(), &mut wake) {
+                self.places.give_back(slot);
             }
         }
         self.waiting.store(queue.len() as u32, Ordering::SeqCst);

@@ -14,7 +14,7 @@ impl Limiter {
         let limits = match limit {
             None => format!("its limiter limits nothing now, and has shed {shed} calls so far"),
             Some(limit) => {
-                let (in_flight, takes) = (self.busiest.in_flight.load(Ordering::Relaxed), self.expected());
+                let (in_flight, takes) = (self.places.taken(), self.expected());
                 format!(
                     "its limiter lets {limit} calls in at once, of which each takes {takes:.1?}; {in_flight} are in, {waiting} \
                      wait, for {:.1?} at the most, and {shed} were shed so far",

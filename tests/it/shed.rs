@@ -6,6 +6,8 @@ use plimsoll::{
     Shed, Slo, SloHandle, State,
 };
 use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// An SLO of which calls shall take 100 ms, on a manual clock.
@@ -120,6 +122,54 @@ fn a_fixed_limit_is_that_limit() {
         assert_eq!(shop.round(guard, 1_000, ms(1)), limit as usize, "idle or not");
         assert_eq!(counted(guard, Outcome::Shed), 3 * (1_000 - u64::from(limit)));
     }
+}
+
+/// More threads than have counters of their own take places that others gave back, and give them back elsewhere.
+#[test]
+fn threads_at_once_never_have_more_places_than_there_are_and_lose_none() {
+    const PLACES: u32 = 3;
+    let guard = shop().guard(Shed::fixed(PLACES));
+    let (inside, most) = (AtomicU32::new(0), AtomicU32::new(0));
+    let handed_on = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for thread in 0..24 {
+            let (inside, most, handed_on) = (&inside, &most, &handed_on);
+            let leaves = move |permit: Permit| {
+                inside.fetch_sub(1, Ordering::SeqCst);
+                permit.success();
+            };
+            scope.spawn(move || {
+                for n in 0..2_000 {
+                    if let Ok(permit) = guard.admit() {
+                        most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        // Some end on another thread.
+                        if (n + thread) % 3 == 0 { handed_on.lock().unwrap().push(permit) } else { leaves(permit) }
+                    }
+                    let other = handed_on.lock().unwrap().pop();
+                    other.into_iter().for_each(leaves);
+                }
+            });
+        }
+    });
+    handed_on.into_inner().unwrap().into_iter().for_each(Permit::success);
+    assert!((1..=PLACES).contains(&most.into_inner()));
+    assert!(counted(guard, Outcome::Shed) > 0, "it was never full");
+    let all: Vec<Permit> = std::iter::from_fn(|| guard.admit().ok()).collect();
+    assert_eq!(all.len(), PLACES as usize);
+}
+
+#[test]
+fn of_very_many_calls_at_once_some_are_enough_to_learn_from() {
+    let shop = shop();
+    let guard = shop.guard(Shed::fixed(100_000));
+    let first: Vec<Permit> = (0..10_000).map(|_| guard.admit().unwrap()).collect();
+    let rest: Vec<Permit> = (0..90_000).map(|_| guard.admit().unwrap()).collect();
+    shop.clock.advance(ms(10));
+    first.into_iter().for_each(Permit::success);
+    assert!(guard.explain().contains("of which each takes 10.0ms"), "{}", guard.explain());
+    shop.clock.advance(ms(40));
+    rest.into_iter().for_each(Permit::success);
+    assert!(guard.explain().contains("of which each takes 50.0ms"), "{}", guard.explain());
 }
 
 #[test]

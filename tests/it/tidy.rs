@@ -18,7 +18,7 @@ const PLAN: &[(&str, &[&str])] = &[
     ("budget", &["outcome", "slo", "window"]),
     ("alert", &["time", "outcome", "slo", "window", "budget"]),
     ("breaker", &["error", "sync", "time", "outcome", "slo", "record", "window", "budget"]),
-    ("shed", &["error", "sync", "time", "outcome", "slo", "breaker"]),
+    ("shed", &["error", "sync", "time", "outcome", "slo", "record", "breaker"]),
     (
         "guard",
         &[
