@@ -62,7 +62,7 @@ impl Places {
     }
 
     pub fn take(&self, slot: usize) -> bool {
-        self.0.take(slot)
+        self.0.take(slot, 0)
     }
 
     pub fn give_back(&self, slot: usize) {

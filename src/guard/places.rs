@@ -14,7 +14,7 @@ impl FallbackPlace {
 
     /// One of these, if one is free.
     pub(super) fn of(places: &'static Places) -> Option<Self> {
-        places.take(slots::current()).then(|| Self(Some(places)))
+        places.take(slots::current(), 0).then(|| Self(Some(places)))
     }
 }
 

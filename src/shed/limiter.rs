@@ -208,14 +208,12 @@ impl Limiter {
                 && !(self.unmet.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(TRIES)
     }
 
-    /// Takes a place, if one is free for this priority.
+    /// Takes a place, if one is free for this priority: there are as many as for the least, and some beyond for others.
     #[inline]
     pub(super) fn take_place(&self, slot: usize, priority: Priority) -> bool {
         // Relaxed: the places themselves are never too many.
-        let [all, of_default, of_sheddable] = self.hot.limits.each_ref().map(|limit| limit.load(Ordering::Relaxed));
-        let limit = [all, of_default, of_sheddable][priority.band()];
-        // There are as many places as there may be of the most important.
-        (limit == all || self.places.taken() < limit) && self.places.take(slot)
+        let [of_this, of_least] = [priority.band(), 2].map(|band| self.hot.limits[band].load(Ordering::Relaxed));
+        self.places.take(slot, of_this.saturating_sub(of_least))
     }
 
     /// The level of a call that has just taken its place.

@@ -33,8 +33,8 @@ impl Limiter {
             let more = (room * times).min(f64::from(u32::MAX)) as u32;
             published.store(self.warm_up.of(limit.saturating_add(more), now), Ordering::Relaxed);
         }
-        // The most important have all of them. Whoever publishes holds the lock on what was learned.
-        self.places.resize(self.hot.limits[0].load(Ordering::Relaxed));
+        // See `take_place`. Whoever publishes holds the lock on what was learned.
+        self.places.resize(self.hot.limits[2].load(Ordering::Relaxed));
     }
 
     /// How many more than the limit are let in if nobody can wait outside: as many as are answered in the time that one may

@@ -15,7 +15,7 @@ pub(crate) struct Places {
     slots: Box<[CachePadded<Slot>]>,
     /// How many places there are.
     total: AtomicU32,
-    /// Of those who are in, so many do not give their places back: there are fewer now.
+    /// Of those who are in, so many do not give their places back: there are fewer now, or they came in beyond them.
     debt: AtomicU32,
 }
 
@@ -39,25 +39,26 @@ impl Places {
         self.slots.len() - 1
     }
 
-    /// Takes a place, if one is free.
+    /// Takes a place, if one is free; or, if none is, one of so many `beyond`.
     #[inline]
-    pub(crate) fn take(&self, slot: usize) -> bool {
+    pub(crate) fn take(&self, slot: usize, beyond: u32) -> bool {
         let own = slot.min(self.pool());
-        self.slots[own].take() || self.take_elsewhere(own)
+        self.slots[own].take() || self.take_elsewhere(own, beyond)
     }
 
     #[cold]
-    fn take_elsewhere(&self, own: usize) -> bool {
+    fn take_elsewhere(&self, own: usize, beyond: u32) -> bool {
         let pool = self.pool();
         let others = (0..slots::claimed().min(pool)).filter(|slot| *slot != own);
-        std::iter::once(pool).chain(others).any(|slot| self.slots[slot].take())
+        let taken = std::iter::once(pool).chain(others).any(|slot| self.slots[slot].take());
+        taken || change(&self.debt, |debt| (debt < beyond).then(|| debt + 1))
     }
 
     /// Gives one back.
     #[inline]
     pub(crate) fn give_back(&self, slot: usize) {
         // Relaxed: who misses a debt gives back a place too many, until somebody pays.
-        if self.debt.load(Ordering::Relaxed) == 0 || !less_one(&self.debt) {
+        if self.debt.load(Ordering::Relaxed) == 0 || !change(&self.debt, less_one) {
             // SeqCst: see `Limiter::hand_over`.
             self.slots[slot.min(self.pool())].free.fetch_add(1, Ordering::SeqCst);
         }
@@ -128,15 +129,19 @@ impl Slot {
     #[inline]
     fn take(&self) -> bool {
         // Who has none does not write, for it is mostly somebody else's line.
-        self.free.load(Ordering::SeqCst) > 0 && less_one(&self.free)
+        self.free.load(Ordering::SeqCst) > 0 && change(&self.free, less_one)
     }
 }
 
-/// Takes one, if there is one.
+fn less_one(n: u32) -> Option<u32> {
+    n.checked_sub(1)
+}
+
+/// Whether there was something to change.
 #[inline]
-fn less_one(word: &AtomicU32) -> bool {
+fn change(word: &AtomicU32, to: impl FnMut(u32) -> Option<u32>) -> bool {
     // SeqCst: see `Limiter::hand_over`.
-    word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
+    word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, to).is_ok()
 }
 
 /// Takes as many as there are, up to `n`.
@@ -154,14 +159,14 @@ mod tests {
 
     #[derive(Clone, Copy, Debug)]
     enum Step {
-        Take,
+        Take(u32),
         GiveBack,
         Resize(u32),
     }
 
     fn step() -> impl Strategy<Value = Step> {
         let size = prop_oneof![0..6_u32, Just(u32::MAX)];
-        prop_oneof![4 => Just(Step::Take), 3 => Just(Step::GiveBack), 1 => size.prop_map(Step::Resize)]
+        prop_oneof![4 => (0..4_u32).prop_map(Step::Take), 3 => Just(Step::GiveBack), 1 => size.prop_map(Step::Resize)]
     }
 
     proptest! {
@@ -172,13 +177,14 @@ mod tests {
             // This thread's own slot, and the pool.
             let slots = [slots::current(), slots::owned()];
             let places = Places::new(3, slots::owned() + 1);
-            let (mut taken, mut size) = (0_u32, 3);
+            let (mut taken, mut size) = (0_u32, 3_u32);
             for (step, own) in steps {
                 let slot = slots[usize::from(own)];
                 match step {
-                    Step::Take => {
-                        prop_assert_eq!(places.take(slot), taken < size);
-                        taken += u32::from(taken < size);
+                    Step::Take(beyond) => {
+                        let free = taken < size.saturating_add(beyond);
+                        prop_assert_eq!(places.take(slot, beyond), free);
+                        taken += u32::from(free);
                     }
                     Step::GiveBack if taken > 0 => {
                         places.give_back(slot);
