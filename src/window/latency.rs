@@ -1,36 +1,22 @@
 //! Latency by window: few snapshots of the whole histogram, coarser the older they are.
 
 use super::Window;
+use super::ring::{Around, Ring};
 use crate::record::histogram::{self, BUCKETS};
 use crate::time::{Timestamp, nanos};
 use hdrhistogram::Histogram;
-use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-const LEVELS: u32 = 4;
-const SLOTS: usize = 6;
-const FACTOR: u64 = 6;
 /// The finest step, in steps of the counts' ring.
-const STEPS: u32 = 5;
+const STEPS: u64 = 5;
+/// By level: such steps in one of its own, and how many snapshots it keeps. With one that a finer level has, six begin a
+/// step of any level.
+const LEVELS: [(u64, u64); 4] = [(1, 6), (6, 5), (36, 5), (216, 5)];
 
 /// Snapshots of the histogram's counters, kept as their lower 32 bits: a window holds fewer events than that.
 #[derive(Debug)]
-pub(super) struct LatencyRing {
-    created: Timestamp,
-    levels: Vec<Level>,
-}
-
-#[derive(Debug)]
-struct Level {
-    step: u64,
-    tick: u64,
-    /// Ascending: the tick at whose start the snapshot holds.
-    snapshots: VecDeque<(u64, Box<[u32]>)>,
-    /// All the memory there will be, so that rolling does not allocate.
-    spare: Vec<Box<[u32]>>,
-    evicted: bool,
-}
+pub(super) struct LatencyRing(Ring<u32>);
 
 /// The latencies seen over a window.
 #[derive(Clone)]
@@ -84,85 +70,36 @@ impl fmt::Debug for Latency {
 
 impl LatencyRing {
     pub(super) fn new(step: Duration, created: Timestamp) -> Self {
-        let finest = nanos(step).max(1).saturating_mul(u64::from(STEPS));
-        let level = |level| {
-            let step = finest.saturating_mul(FACTOR.pow(level));
-            let tick = created.as_nanos() / step;
-            let mut snapshots = VecDeque::with_capacity(SLOTS);
-            snapshots.push_back((tick, vec![0; BUCKETS].into()));
-            let spare = (1..SLOTS).map(|_| vec![0; BUCKETS].into()).collect();
-            Level { step, tick, snapshots, spare, evicted: false }
-        };
-        Self { created, levels: (0..LEVELS).map(level).collect() }
+        let finest = nanos(step).max(1).saturating_mul(STEPS);
+        let levels = LEVELS.map(|(steps, slots)| (finest.saturating_mul(steps), slots));
+        Self(Ring::with_levels(BUCKETS, &levels, created))
     }
 
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
-        now.as_nanos() / self.levels[0].step > self.levels[0].tick
+        now >= self.0.next_tick()
     }
 
     pub(super) fn roll(&mut self, now: Timestamp, current: &[u64; BUCKETS]) {
-        for level in &mut self.levels {
-            let tick = now.as_nanos() / level.step;
-            if tick > level.tick {
-                // See `Ring::roll`.
-                let mut row = level.spare.pop().unwrap_or_else(|| {
-                    level.evicted = true;
-                    level.snapshots.pop_front().map(|(_, row)| row).unwrap_or_default()
-                });
-                row.iter_mut().zip(current).for_each(|(cell, n)| *cell = *n as u32);
-                level.snapshots.push_back((level.tick + 1, row));
-                level.tick = tick;
-            }
-        }
+        self.0.roll(now, &current.map(|n| n as u32));
     }
 
     pub(super) fn read(&self, window: Window, now: Timestamp, current: &[u64; BUCKETS]) -> Latency {
-        let wanted = now.as_nanos().saturating_sub(nanos(window.length())).max(self.created.as_nanos());
-        let level = self.levels.iter().find(|level| !level.evicted || level.earliest() <= wanted);
-        let level = level.unwrap_or(&self.levels[self.levels.len() - 1]);
-        let from = wanted.max(level.earliest());
+        let from = self.0.reached(window.length(), now);
         let coverage = now.as_nanos().saturating_sub(from) as f64 / (nanos(window.length()).max(1)) as f64;
-        let (then, share) = level.at(from, now.as_nanos(), self.created.as_nanos(), current);
-        let since = |(index, n): (usize, &u64)| {
-            let (from, to) = then(index);
+        let Around { before, after, part, whole } = self.0.around(0..BUCKETS, from, now);
+        let share = part as f64 / whole as f64;
+        let mut after = after.map(|after| after.copied());
+        let since = current.iter().zip(before).map(|(now, from)| {
+            let now = *now as u32;
+            let to = after.as_mut().and_then(Iterator::next).unwrap_or(now);
             // As if the calls of the step in which the window begins had come evenly: see `Ring::at`.
-            let within = (f64::from(to.wrapping_sub(from)) * share).round() as u32;
-            u64::from((*n as u32).wrapping_sub(from.wrapping_add(within)))
-        };
-        Latency::new(coverage.min(1.0), current.iter().enumerate().map(since))
+            let within = (f64::from(to.wrapping_sub(*from)) * share).round() as u32;
+            u64::from(now.wrapping_sub(from.wrapping_add(within)))
+        });
+        Latency::new(coverage.min(1.0), since)
     }
 
     pub(super) fn memory_footprint(&self) -> usize {
-        self.levels.len() * (size_of::<Level>() + SLOTS * (BUCKETS * 4 + 24))
-    }
-}
-
-impl Level {
-    fn earliest(&self) -> u64 {
-        if self.evicted { self.snapshots.front().map_or(0, |(stamp, _)| stamp.saturating_mul(self.step)) } else { 0 }
-    }
-
-    /// What a bucket stood at before and after the one step around `time` in which anything was counted, and how much of
-    /// that step was over at `time`, 0..=1.
-    fn at<'a>(
-        &'a self,
-        time: u64,
-        now: u64,
-        created: u64,
-        current: &'a [u64; BUCKETS],
-    ) -> (impl Fn(usize) -> (u32, u32) + 'a, f64) {
-        let tick = time / self.step;
-        let after = self.snapshots.partition_point(|(stamp, _)| *stamp <= tick).max(1);
-        let (before, next) = (self.snapshots.get(after - 1), self.snapshots.get(after));
-        let (busy, end) = match next {
-            Some((next, _)) => (next - 1, next.saturating_mul(self.step)),
-            None => (self.tick, now.max(self.tick.saturating_mul(self.step))),
-        };
-        let begin = busy.saturating_mul(self.step).max(created);
-        let share = time.saturating_sub(begin) as f64 / end.saturating_sub(begin).max(1) as f64;
-        let counter = move |row: Option<&(u64, Box<[u32]>)>, bucket: usize| {
-            row.and_then(|(_, row)| row.get(bucket).copied()).unwrap_or(current[bucket] as u32)
-        };
-        (move |bucket| (counter(before, bucket), counter(next, bucket)), share.min(1.0))
+        self.0.memory_footprint()
     }
 }

@@ -1,79 +1,73 @@
 //! A multi-resolution ring of cumulative snapshots.
 //!
-//! Levels of growing step, 128 snapshots each, every level six times as coarse as the one before. A snapshot is taken
-//! by whoever first notices a new tick, and says what was counted *before* that tick: so events between two
-//! neighbouring snapshots all happened in the tick just before the later one, however long nobody came by. Idle time
-//! costs nothing: no snapshot is taken of it.
+//! A snapshot is taken by whoever first notices a new tick, and says what was counted *before* that tick: so events
+//! between two neighbouring snapshots all happened in the tick just before the later one, however long nobody came by.
+//! Idle time costs nothing: no snapshot is taken of it.
+//!
+//! The finest level keeps the latest snapshots. What falls out of a level goes to the next, whose ticks are six times
+//! as long, if it is the last of such a tick; so each snapshot is kept once, the more of them apart the older they are.
 
 use crate::time::{Timestamp, nanos};
 use std::collections::VecDeque;
+use std::collections::vec_deque::Iter;
 use std::ops::Range;
 use std::time::Duration;
 
-/// Snapshots in a level. A window is at least 1/6 of its level, so it spans at least 21 steps, and is interpolated
-/// within the step in which it begins.
-const SLOTS: usize = 128;
+/// Steps that a level and the finer ones reach back together. A window is at least 1/6 of its level, so it spans at least
+/// 21 steps, and is interpolated within the step in which it begins.
+const SLOTS: u64 = 128;
 /// How much coarser each level is than the one before.
 const FACTOR: u64 = 6;
 
 /// Cumulative counters of a fixed number of columns, remembered over time.
 #[derive(Debug)]
-pub(crate) struct Ring {
+pub(crate) struct Ring<C = u64> {
     created: Timestamp,
-    levels: Vec<Level>,
+    /// Counters a snapshot.
+    width: usize,
+    /// The tick of the finest level that events are counted in now.
+    tick: u64,
+    /// Never empty; the finest first.
+    levels: Box<[Level<C>]>,
+    /// Whether a snapshot fell out of the coarsest.
+    forgot: bool,
 }
 
 #[derive(Debug)]
-struct Level {
+struct Level<C> {
     /// Nanoseconds.
     step: u64,
-    /// The tick that events are counted in now.
-    tick: u64,
-    /// Ascending: the tick at whose start the snapshot holds.
+    slots: usize,
+    /// Ascending, in nanoseconds: when the snapshot held, at the start of a tick.
     stamps: VecDeque<u64>,
     /// `width` counters a snapshot.
-    counters: VecDeque<u64>,
-    evicted: bool,
+    counters: VecDeque<C>,
+}
+
+/// The snapshots on either side of a point in time.
+pub(super) struct Around<'a, C> {
+    pub(super) before: Iter<'a, C>,
+    /// None if that is how the counters stand now.
+    pub(super) after: Option<Iter<'a, C>>,
+    /// How much of the time in which anything was counted between the two was over at that point, as a fraction.
+    pub(super) part: u64,
+    pub(super) whole: u64,
 }
 
 impl Ring {
     /// A ring of `width` counters, all zero at `created`, that remembers at least `horizon` in steps of at least `step`.
     pub(crate) fn new(width: usize, step: Duration, horizon: Duration, created: Timestamp) -> Self {
-        let mut step = nanos(step).max(1);
-        let mut levels = Vec::new();
+        let (mut step, mut levels) = (nanos(step).max(1), Vec::new());
         loop {
-            let tick = created.as_nanos() / step;
-            let mut level = Level {
-                step,
-                tick,
-                stamps: VecDeque::with_capacity(SLOTS),
-                counters: VecDeque::with_capacity(SLOTS * width),
-                evicted: false,
-            };
-            level.push(tick, &vec![0; width]);
-            levels.push(level);
-            if step.saturating_mul(SLOTS as u64 - 2) >= nanos(horizon) {
-                return Self { created, levels };
+            // In as many steps of a finer level there are so many that begin one of this.
+            let finer = if levels.is_empty() { 0 } else { SLOTS / FACTOR };
+            // One more, for the horizon begins within a step; and one that begins just now.
+            let needed = nanos(horizon).div_ceil(step) + 2;
+            levels.push((step, needed.min(SLOTS) - finer));
+            if needed <= SLOTS {
+                return Self::with_levels(width, &levels, created);
             }
             step = step.saturating_mul(FACTOR);
-        }
-    }
-
-    /// When the next tick begins.
-    pub(crate) fn next_tick(&self) -> Timestamp {
-        let first = &self.levels[0];
-        Timestamp::from_nanos((first.tick + 1).saturating_mul(first.step))
-    }
-
-    /// Takes the snapshots that are due at `now`, when the counters stand at `current`.
-    pub(crate) fn roll(&mut self, now: Timestamp, current: &[u64]) {
-        for level in &mut self.levels {
-            let tick = now.as_nanos() / level.step;
-            if tick > level.tick {
-                // Nothing happened after the tick that was current, or somebody would have rolled then.
-                level.push(level.tick + 1, current);
-                level.tick = tick;
-            }
         }
     }
 
@@ -90,76 +84,132 @@ impl Ring {
         current: &[u64],
         out: &mut Vec<u64>,
     ) -> f64 {
-        let wanted = now.as_nanos().saturating_sub(nanos(ago));
-        let finest = self.levels.iter().find(|level| level.reaches(wanted));
-        let level = finest.unwrap_or(&self.levels[self.levels.len() - 1]);
-        let from = wanted.max(self.created.as_nanos()).max(level.earliest());
-        level.at(columns, [from, now.as_nanos(), self.created.as_nanos()], current, out);
-        if ago.is_zero() {
-            return 1.0;
-        }
-        (now.as_nanos().saturating_sub(from) as f64 / nanos(ago) as f64).min(1.0)
-    }
-
-    /// Bytes it takes at most, whatever the traffic.
-    pub(crate) fn memory_footprint(&self) -> usize {
-        let slots = |level: &Level| (level.stamps.capacity() + level.counters.capacity()) * 8;
-        self.levels.iter().map(|level| size_of::<Level>() + slots(level)).sum()
-    }
-}
-
-impl Level {
-    fn push(&mut self, stamp: u64, counters: &[u64]) {
-        if self.stamps.len() == SLOTS {
-            self.stamps.pop_front();
-            self.counters.drain(..counters.len());
-            self.evicted = true;
-        }
-        self.stamps.push_back(stamp);
-        self.counters.extend(counters);
-    }
-
-    fn reaches(&self, time: u64) -> bool {
-        !self.evicted || self.earliest() <= time
-    }
-
-    fn earliest(&self) -> u64 {
-        if self.evicted { self.stamps.front().map_or(0, |stamp| stamp.saturating_mul(self.step)) } else { 0 }
-    }
-
-    fn at(&self, columns: Range<usize>, [time, now, created]: [u64; 3], current: &[u64], out: &mut Vec<u64>) {
-        let width = current.len();
-        out.clear();
-        let tick = time / self.step;
-        let after = self.stamps.partition_point(|stamp| *stamp <= tick);
-        let row = |index: usize| self.counters.range(index * width + columns.start..index * width + columns.end);
-        let Some(index) = after.checked_sub(1) else {
-            // Before the first snapshot: nothing had been counted, or it is forgotten.
-            out.extend(row(0));
-            return;
-        };
-        // The one tick between this snapshot and the next in which anything was counted.
-        let (busy, end) = match self.stamps.get(after) {
-            Some(next) => (next - 1, (next).saturating_mul(self.step)),
-            None => (self.tick, now.max(self.tick.saturating_mul(self.step))),
-        };
-        // Nothing happened before the ring was created, which may have been in the middle of a coarse step.
-        let begin = busy.saturating_mul(self.step).max(created);
-        let (part, whole) = (time.saturating_sub(begin), end.saturating_sub(begin).max(1));
-        if part == 0 {
-            return out.extend(row(index));
-        }
-        let share = |from: u64, to: u64| {
+        let from = self.reached(ago, now);
+        let Around { before, after, part, whole } = self.around(columns.clone(), from, now);
+        let share = |(from, to): (&u64, &u64)| {
             // As if the tick's events had come evenly.
-            let (events, part) = (to.saturating_sub(from), part.min(whole));
+            let events = to.saturating_sub(*from);
             from + match events.checked_mul(part) {
                 Some(product) => product / whole,
                 None => (u128::from(events) * u128::from(part) / u128::from(whole)) as u64,
             }
         };
-        match self.stamps.get(after) {
-            Some(_) => out.extend(row(index).zip(row(after)).map(|(from, to)| share(*from, *to))),
-            None => out.extend(row(index).zip(&current[columns.clone()]).map(|(from, to)| share(*from, *to))),
+        out.clear();
+        match after {
+            _ if part == 0 => out.extend(before),
+            Some(after) => out.extend(before.zip(after).map(share)),
+            None => out.extend(before.zip(&current[columns]).map(share)),
+        }
+        if ago.is_zero() {
+            return 1.0;
+        }
+        (now.as_nanos().saturating_sub(from) as f64 / nanos(ago) as f64).min(1.0)
+    }
+}
+
+impl<C: Copy + Default> Ring<C> {
+    /// With levels of so long steps (nanoseconds), and so many snapshots each.
+    pub(super) fn with_levels(width: usize, levels: &[(u64, u64)], created: Timestamp) -> Self {
+        let level = |(step, slots): &(u64, u64)| {
+            let slots = *slots as usize;
+            let (stamps, counters) = (VecDeque::with_capacity(slots), VecDeque::with_capacity(slots * width));
+            Level { step: *step, slots, stamps, counters }
+        };
+        let mut ring = Self { created, width, tick: 0, levels: levels.iter().map(level).collect(), forgot: false };
+        ring.tick = created.as_nanos() / ring.levels[0].step;
+        ring.push(ring.tick, &vec![C::default(); width]);
+        ring
+    }
+
+    /// When the next tick begins.
+    pub(crate) fn next_tick(&self) -> Timestamp {
+        Timestamp::from_nanos((self.tick + 1).saturating_mul(self.levels[0].step))
+    }
+
+    /// Takes the snapshot that is due at `now`, if one is, when the counters stand at `current`.
+    pub(crate) fn roll(&mut self, now: Timestamp, current: &[C]) {
+        let tick = now.as_nanos() / self.levels[0].step;
+        if tick > self.tick {
+            // Nothing happened after the tick that was current, or somebody would have rolled then.
+            self.push(self.tick + 1, current);
+            self.tick = tick;
         }
     }
+
+    fn push(&mut self, tick: u64, counters: &[C]) {
+        self.forgot |= make_room(&mut self.levels, self.width);
+        let finest = &mut self.levels[0];
+        finest.stamps.push_back(tick.saturating_mul(finest.step));
+        finest.counters.extend(counters);
+    }
+
+    /// The point `ago` before `now`, in nanoseconds, or the first that is remembered.
+    pub(super) fn reached(&self, ago: Duration, now: Timestamp) -> u64 {
+        let oldest = self.levels.last().and_then(|level| level.stamps.front()).filter(|_| self.forgot);
+        let since = self.created.as_nanos().max(oldest.copied().unwrap_or(0));
+        now.as_nanos().saturating_sub(nanos(ago)).max(since)
+    }
+
+    /// What is known of some columns around `time` (nanoseconds), which is [reached](Self::reached); `now` is rolled.
+    pub(super) fn around(&self, columns: Range<usize>, time: u64, now: Timestamp) -> Around<'_, C> {
+        let row = |level: usize, index: usize| {
+            let first = index * self.width;
+            self.levels[level].counters.range(first + columns.start..first + columns.end)
+        };
+        // There is one: what was reached is no older than the oldest snapshot.
+        let place = self.levels.iter().position(|level| level.stamps.front().is_some_and(|stamp| *stamp <= time));
+        let place = place.unwrap_or(0);
+        let Level { step, stamps, .. } = &self.levels[place];
+        let after = stamps.partition_point(|stamp| *stamp <= time);
+        let before = after.saturating_sub(1);
+        let next = match place.checked_sub(1) {
+            _ if after < stamps.len() => Some((place, after)),
+            Some(finer) => Some((finer, 0)),
+            None => None,
+        };
+        // The one tick between the two in which anything was counted.
+        let (busy, end) = match next {
+            Some((level, index)) => {
+                let end = self.levels[level].stamps[index];
+                (end.saturating_sub(1) / step, end)
+            }
+            None => (self.tick, now.as_nanos()),
+        };
+        // Nothing happened before the ring was created, which may have been in the middle of a coarse step.
+        let begin = busy.saturating_mul(*step).max(stamps[before]).max(self.created.as_nanos());
+        let whole = end.saturating_sub(begin).max(1);
+        Around {
+            before: row(place, before),
+            after: next.map(|(level, index)| row(level, index)),
+            part: time.saturating_sub(begin).min(whole),
+            whole,
+        }
+    }
+
+    /// Bytes it takes at most, whatever the traffic.
+    pub(crate) fn memory_footprint(&self) -> usize {
+        let slots =
+            |level: &Level<C>| level.stamps.capacity() * size_of::<u64>() + level.counters.capacity() * size_of::<C>();
+        self.levels.iter().map(|level| size_of::<Level<C>>() + slots(level)).sum()
+    }
+}
+
+/// Hands the oldest snapshot of a full level on. Whether that, in the end, is forgotten.
+fn make_room<C>(levels: &mut [Level<C>], width: usize) -> bool {
+    let Some((level, coarser)) = levels.split_first_mut() else { return true };
+    if level.stamps.len() < level.slots {
+        return false;
+    }
+    let (stamp, next) = (level.stamps.pop_front(), level.stamps.front().copied());
+    let row = level.counters.drain(..width);
+    let Some(to) = coarser.first() else { return true };
+    // Nothing was counted between a snapshot and the beginning of the tick before the next.
+    let tick = |stamp: Option<u64>| stamp.map(|stamp| stamp.saturating_sub(1) / to.step);
+    if tick(stamp) == tick(next) && !to.stamps.is_empty() {
+        return false;
+    }
+    let forgot = make_room(coarser, width);
+    coarser[0].stamps.extend(stamp);
+    coarser[0].counters.extend(row);
+    forgot
 }
