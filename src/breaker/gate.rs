@@ -37,13 +37,11 @@ pub(crate) type Report = Box<dyn Fn(&Transition, Timestamp) + Send + Sync>;
 
 /// A breaker that threads share.
 pub(crate) struct Gate {
+    hot: Hot,
+    bad: CachePadded<Bad>,
     guard: &'static str,
-    recorder: &'static Recorder,
-    hot: CachePadded<Hot>,
     ramp: (f64, Duration),
     accounting: Accounting,
-    /// By row: whether a call that ended so, however late, is good and nothing else.
-    plain: u16,
     /// In nanoseconds; the last number there is if there is no end to it.
     patience: u64,
     slow_probe_fails: bool,
@@ -55,17 +53,26 @@ pub(crate) struct Gate {
     report: Report,
 }
 
-/// Read by every call.
+/// Read by every call, and seldom written: one line.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Hot {
     word: AtomicU64,
-    in_a_row: InARow,
-    /// Bad or slow results that it takes at the least until a judgement can be other than the last one was.
-    slack: AtomicI64,
+    recorder: &'static Recorder,
+    /// By row: whether a call that ended so, however late, is good and nothing else.
+    plain: u16,
     /// Before this (nanoseconds) an open or fully probing breaker refuses without asking anybody.
     refuses_until: AtomicU64,
     ramping_since: AtomicU64,
     next_tick: AtomicU64,
+}
+
+/// Written by calls that fail: apart from what they and all others read.
+#[derive(Debug)]
+struct Bad {
+    in_a_row: InARow,
+    /// Bad or slow results that it takes at the least until a judgement can be other than the last one was.
+    slack: AtomicI64,
 }
 
 impl Gate {
@@ -86,19 +93,18 @@ impl Gate {
         let seed = config.seed.unwrap_or(seed);
         let control = Control::new(config, fallback, plain, watched, recorder, seed, now);
         let gate = Self {
-            guard,
-            recorder,
-            hot: CachePadded::new(Hot {
+            hot: Hot {
                 word: AtomicU64::new(0),
-                in_a_row: InARow::new(control.core.generation()),
-                slack: AtomicI64::new(0),
+                recorder,
+                plain: config.accounting.plain_rows(),
                 refuses_until: AtomicU64::new(0),
                 ramping_since: AtomicU64::new(0),
                 next_tick: AtomicU64::new(control.next_tick().as_nanos()),
-            }),
+            },
+            bad: CachePadded::new(Bad { in_a_row: InARow::new(control.core.generation()), slack: AtomicI64::new(0) }),
+            guard,
             ramp: config.ramp,
             accounting: config.accounting,
-            plain: config.accounting.plain_rows(),
             patience: patience.map_or(u64::MAX, nanos),
             slow_probe_fails: config.slow.is_some(),
             consecutive_limit: config.consecutive.unwrap_or(u32::MAX),
@@ -191,9 +197,9 @@ impl Gate {
     /// Records the end of a call, and lets the breaker see it if the call was admitted in its present life.
     pub(crate) fn finish(&self, slot: usize, epoch: u8, ticket: Ticket, row: Row, latency: u64, now: Timestamp) {
         if generation(self.hot.word.load(Ordering::Acquire)) != ticket.generation {
-            return self.recorder.finish_unseen(slot, epoch, row, latency);
+            return self.hot.recorder.finish_unseen(slot, epoch, row, latency);
         }
-        let row = self.recorder.finish(slot, epoch, row, latency);
+        let row = self.hot.recorder.finish(slot, epoch, row, latency);
         if !self.is_plain(ticket, row) {
             self.consider(ticket, row, latency, now);
         }
@@ -211,9 +217,9 @@ impl Gate {
         now: impl FnOnce() -> Timestamp,
     ) {
         if generation(self.hot.word.load(Ordering::Acquire)) != ticket.generation {
-            return self.recorder.finish_unseen(slot, epoch, row, latency);
+            return self.hot.recorder.finish_unseen(slot, epoch, row, latency);
         }
-        self.recorder.finish_within(slot, epoch, row, latency);
+        self.hot.recorder.finish_within(slot, epoch, row, latency);
         if !self.is_plain(ticket, row) {
             self.consider(ticket, row, latency, now());
         }
@@ -222,14 +228,14 @@ impl Gate {
     /// Whether there is nothing to be seen in a call: it was no probe, is good, and the one before it was good too.
     #[inline(always)]
     fn is_plain(&self, ticket: Ticket, row: Row) -> bool {
-        ticket.lease == 0 && self.plain >> row.0 & 1 != 0 && self.hot.in_a_row.bad() == 0
+        ticket.lease == 0 && self.hot.plain >> row.0 & 1 != 0 && self.bad.in_a_row.bad() == 0
     }
 
     /// Lets the breaker see a call that will be counted as something else, or later.
     #[cfg(feature = "tower")]
     pub(crate) fn see(&self, ticket: Ticket, row: Row, latency: u64, now: Timestamp) {
         if generation(self.hot.word.load(Ordering::Acquire)) == ticket.generation {
-            self.recorder.adopt(row, latency);
+            self.hot.recorder.adopt(row, latency);
             self.consider(ticket, row, latency, now);
         }
     }
@@ -240,7 +246,7 @@ impl Gate {
         // change sees the call, and begins a new life after it.
         fence(Ordering::SeqCst);
         if generation(self.hot.word.load(Ordering::Acquire)) != ticket.generation {
-            self.recorder.disown(row, latency);
+            self.hot.recorder.disown(row, latency);
             return;
         }
         let verdict = self.accounting.verdict_of(row, latency > self.patience);
@@ -255,15 +261,15 @@ impl Gate {
         match verdict {
             // Counted only where it matters: good calls that follow would have to put it back to zero.
             Verdict::Bad if self.consecutive_limit == u32::MAX => {}
-            Verdict::Bad => in_a_row = self.hot.in_a_row.add(ticket.generation),
-            Verdict::Good => self.hot.in_a_row.end(ticket.generation),
+            Verdict::Bad => in_a_row = self.bad.in_a_row.add(ticket.generation),
+            Verdict::Good => self.bad.in_a_row.end(ticket.generation),
             Verdict::Excluded => {}
         }
         if verdict != Verdict::Bad && !slow {
             return;
         }
         // Each result takes one off, and whoever takes the last judges. Release: a judgement that knows of it sees the call.
-        let slack = self.hot.slack.fetch_sub(1, Ordering::Release) - 1;
+        let slack = self.bad.slack.fetch_sub(1, Ordering::Release) - 1;
         if slack <= 0 || in_a_row >= self.consecutive_limit {
             self.judge(now);
         }
@@ -273,12 +279,12 @@ impl Gate {
     fn judge(&self, now: Timestamp) {
         let Some(mut control) = self.control.try_lock() else { return };
         // Acquire: of what was taken off before, each call is in the cells that are read below.
-        let (consecutive, before) = (self.hot.in_a_row.bad(), self.hot.slack.load(Ordering::Acquire));
-        let transition = match control.judge(self.recorder, consecutive, now) {
+        let (consecutive, before) = (self.bad.in_a_row.bad(), self.bad.slack.load(Ordering::Acquire));
+        let transition = match control.judge(self.hot.recorder, consecutive, now) {
             Ok(transition) => Some(transition),
             Err(slack) => {
                 // Added to, not stored: what others took off meanwhile stays off, whether the judgement saw it or not.
-                self.hot.slack.fetch_add(slack.min(MOST_SLACK) - before, Ordering::Relaxed);
+                self.bad.slack.fetch_add(slack.min(MOST_SLACK) - before, Ordering::Relaxed);
                 None
             }
         };
@@ -294,7 +300,7 @@ impl Gate {
     /// What time alone does: windows roll, a ramp ends, calls in flight grow old.
     pub(crate) fn tick(&self, now: Timestamp) {
         let Some(mut control) = self.control.try_lock() else { return };
-        control.roll(self.recorder, now);
+        control.roll(self.hot.recorder, now);
         let ended = control.core.tick(now);
         self.changed(control, ended, now);
         self.judge(now);
@@ -311,9 +317,9 @@ impl Gate {
     /// itself from which state to which that was.
     pub(crate) fn restart(&self) -> (State, State) {
         let mut control = self.control.lock();
-        let change = control.restart(self.recorder);
-        self.hot.in_a_row.begin(control.core.generation());
-        self.hot.slack.store(0, Ordering::Relaxed);
+        let change = control.restart(self.hot.recorder);
+        self.bad.in_a_row.begin(control.core.generation());
+        self.bad.slack.store(0, Ordering::Relaxed);
         self.publish(&control);
         change
     }
@@ -327,16 +333,16 @@ impl Gate {
     ) {
         if let Some(transition) = &transition {
             if transition.why != Why::RampOver {
-                self.hot.in_a_row.begin(control.core.generation());
+                self.bad.in_a_row.begin(control.core.generation());
             }
-            self.hot.slack.store(0, Ordering::Relaxed);
+            self.bad.slack.store(0, Ordering::Relaxed);
         }
         let refused = self.hot.refuses_until.load(Ordering::Relaxed) != 0;
         self.publish(&control);
         let refuses = self.hot.refuses_until.load(Ordering::Relaxed) != 0;
         if let Some(transition) = &transition {
             fence(Ordering::SeqCst);
-            control.note(transition, self.recorder, now);
+            control.note(transition, self.hot.recorder, now);
         }
         drop(control);
         if transition.is_some() || refuses != refused {
