@@ -38,8 +38,8 @@
 //! | around | write |
 //! |---|---|
 //! | an axum or hyper server | `.layer(slo.guard().http()?)`: `Error` stays `Infallible`, refusals are 503 with `Retry-After` |
-//! | an HTTP client that is a Tower service | `slo.guard().breaker(…).http_client()?.layer(client)` |
-//! | any other Tower service | `slo.guard().breaker(…).layer()?.layer(service)`, with `.classify(…)` to say what failed |
+//! | an HTTP client that is a Tower service and answers with `http::Response`, as hyper-util's does | `slo.guard().breaker(…).http_client()?.layer(client)` |
+//! | any other Tower service, such as reqwest's client | `slo.guard().breaker(…).layer()?.layer(service)`, with `.classify(…)` to say what failed |
 //! | a future | [`Guard::run`], [`Guard::run_classified`] |
 //! | a function | [`Guard::call`] |
 //! | anything that begins and ends | [`Guard::admit`], then [`Permit::finish`] |

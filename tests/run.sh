@@ -26,6 +26,7 @@ need promtool prometheus
 need amtool prometheus-alertmanager
 need chromium chromium
 need valgrind valgrind
+need jq jq
 need kill procps
 need curl curl
 need npm npm
@@ -48,6 +49,7 @@ fi
 
 step "format"
 cargo fmt --all --check
+for package in instructions peers; do cargo fmt --check --manifest-path "benches/$package/Cargo.toml"; done
 
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
 step "lints, every feature"
@@ -95,7 +97,7 @@ step "the README's first use, as a newcomer types it"
 tests/newcomer.sh
 
 step "instructions a call, under callgrind (benches/README.md says how to update them)"
-bounded cargo bench --quiet -p plimsoll --bench instructions
+bounded tests/instructions.sh
 
 step "loom"
 RUSTFLAGS="--cfg plimsoll_loom" CARGO_TARGET_DIR=target/loom \

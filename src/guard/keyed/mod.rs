@@ -63,8 +63,8 @@ impl GuardBuilder {
     /// Makes a guard per key, for at most `capacity` (1 to 100,000) keys at once. Keys take their memory when they are
     /// first met, at most 16 KiB each, and it is used again for other keys: see [`KeyedGuard::memory_footprint`].
     ///
-    /// It needs a [`breaker`](Self::breaker), and every key gets one like it. Name labels that have many values, but not
-    /// one per request.
+    /// It needs a [`breaker`](Self::breaker), and every key gets one like it; it has no limiter and no fallback. Name labels
+    /// that have many values, but not one per request.
     ///
     /// # Errors
     ///

@@ -16,7 +16,9 @@ use tower_layer::Layer;
 /// degraded, an error as a failure of transport, unless [`classify`](Self::classify) says otherwise, and counts when its
 /// body is over: read it to its end, or the call counts as abandoned ([`GuardBody`](crate::GuardBody)).
 ///
-/// A client with a response of its own, such as reqwest's, takes [`GuardBuilder::layer`] and a classifier.
+/// A client with a response of its own, such as reqwest's, takes [`GuardBuilder::layer`] and a
+/// [classifier](crate::GuardLayer::classify) of `Result<&reqwest::Response, &reqwest::Error>`; its calls count when the head
+/// of the response is there.
 ///
 /// ```
 /// # use http_body_util::{BodyExt, Empty};
