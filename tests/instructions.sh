@@ -14,6 +14,7 @@ package=benches/instructions
 version=$(sed -n 's/^gungraun = "=\(.*\)"$/\1/p' "$package/Cargo.toml")
 CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked --root target/tools "gungraun-runner@=$version"
 
+calls=$(sed -n 's/^const CALLS: u64 = \(.*\);$/\1/p' "$package/main.rs" | tr -d _)
 kept=$package/counts.txt
 now=target/instructions/counts.txt
 mkdir -p target/instructions
@@ -22,8 +23,8 @@ status=0
     echo "# Instructions a call, the loop around it included; kept by \`tests/instructions.sh --update\`."
     PATH="$PWD/target/tools/bin:$PATH" CARGO_TARGET_DIR="$PWD/target/instructions" \
         cargo bench --quiet --manifest-path "$package/Cargo.toml" -- --output-format=json |
-        jq -r '.id as $row | .profiles[0].data.total
-            | "\(.metrics.Ir.values.new / 10000 | round)\t\($row)" + if .regressions == [] then "" else "\tover the limit that main.rs sets" end'
+        jq -r --argjson calls "$calls" '.id as $row | .profiles[0].data.total
+            | "\(.metrics.Ir.values.new / $calls | round)\t\($row)" + if .regressions == [] then "" else "\tover the limit that main.rs sets" end'
 } >"$now" || status=$?
 case "$status" in
     0) [ "${1:-}" != --update ] || cp "$now" "$kept" ;;

@@ -23,8 +23,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tower::Layer;
 
-/// So many that a window which happens to roll does not show. `tests/instructions.sh` divides by it.
-const CALLS: u64 = 10_000;
+/// So many that a window which happens to roll does not show, and so few that an engaged limiter learns from each of them.
+/// `tests/instructions.sh` divides by it.
+const CALLS: u64 = 4_000;
 
 /// What is done so often, and what must be true afterwards.
 struct Row {
@@ -51,7 +52,7 @@ fn guarded(guard: Guard, outcome: Outcome, work: impl FnMut() + 'static) -> Row 
 #[bench::floor_two_instant_now(floor_instant())]
 #[bench::sli_success(success(common::sli()))]
 #[bench::full_success(args = (success(common::full(Breaker::default()).guard())), config = at_most(160))]
-#[bench::full_success_limiter_engaged(success(common::full_engaged().guard()))]
+#[bench::full_success_learned_from(success(common::full_engaged().guard()))]
 #[bench::full_failure(failure())]
 #[bench::full_layered_success(layered_success())]
 #[bench::full_refused(refused())]

@@ -150,7 +150,7 @@ impl GuardCore {
         };
         let level = match self.shedding() {
             None => 0,
-            Some(shedding) => shedding.limiter.enter_at_once(slot())?,
+            Some(shedding) => shedding.limiter.enter_at_once(slot)?,
         };
         Some(Entry { ticket, level })
     }

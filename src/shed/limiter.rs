@@ -176,11 +176,11 @@ impl Limiter {
 
     /// The same for a call that brings nothing along and finds room at once; of others nothing is counted.
     #[inline]
-    pub(crate) fn enter_at_once(&self, slot: usize) -> Option<u8> {
+    pub(crate) fn enter_at_once(&self, slot: impl FnOnce() -> usize) -> Option<u8> {
         // Acquire: with it the limit is seen that was learned, or begun with.
         match self.hot.asks.load(Ordering::Acquire) {
             0 => Some(0),
-            LIMITS => self.enter_if_room(slot, Priority::DEFAULT),
+            LIMITS => self.enter_if_room(slot(), Priority::DEFAULT),
             _ => None, // something is shed by hand
         }
     }
