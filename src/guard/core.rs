@@ -258,7 +258,7 @@ impl GuardCore {
     /// Makes room for first-byte latencies.
     #[cfg(feature = "http")]
     pub(crate) fn expect_first_bytes(&self) {
-        self.first_byte.get_or_init(|| Box::leak(Box::new(Recorder::new(&[], None))));
+        self.first_byte.get_or_init(|| self.meter.recorder_aside());
     }
 
     pub(crate) fn first_bytes(&self) -> Option<&'static Recorder> {
@@ -309,7 +309,8 @@ impl GuardCore {
     /// Bytes it takes, whatever the traffic; its SLO's history is counted with the SLO.
     pub(crate) fn memory_footprint(&self) -> usize {
         let first = self.first_bytes().map_or(0, Recorder::memory_footprint);
-        let gate = self.gate.as_ref().map_or(0, Gate::memory_footprint);
+        // The gate's own size is in this one's.
+        let gate = self.gate.as_ref().map_or(0, |gate| gate.memory_footprint() - size_of::<Gate>());
         let shedding = self.shedding().map_or(0, Shedding::memory_footprint);
         size_of::<Self>() + self.recorder.memory_footprint() + self.places.memory_footprint() + first + gate + shedding
     }

@@ -188,9 +188,8 @@ impl Guard {
     /// has no HTTP face.
     #[cfg(feature = "http")]
     pub fn first_byte(&self) -> Option<crate::window::Latency> {
-        let mut buckets = [0; crate::record::histogram::BUCKETS];
-        self.core.first_bytes()?.add_latency_to(&mut buckets);
-        Some(crate::window::Latency::new(1.0, buckets.into_iter()))
+        let first = self.core.first_bytes()?;
+        Some(crate::window::Latency::new(1.0, first.latency().into_iter()))
     }
 
     /// Bytes it takes, whatever the traffic: fixed when it is made, but for calls that wait in its limiter's queue. The

@@ -122,7 +122,8 @@ impl Shedding {
         let Outer { mappings, cells, .. } = &*self.outer.lock();
         // A mapping has a byte a cell, or less.
         let lists = cells.capacity() * size_of::<u64>() + mappings.len() * (size_of::<Mapping>() + cells.len());
-        size_of::<Self>() + self.limiter.memory_footprint() + lists
+        // The limiter's own size is in both.
+        size_of::<Self>() - size_of::<Limiter>() + self.limiter.memory_footprint() + lists
     }
 }
 

@@ -41,9 +41,9 @@ impl Recorder {
     }
 
     fn in_flight_of(&self, epoch: usize) -> u64 {
-        let n = self.sum(epoch, Ordering::Relaxed);
+        let n = self.sum_in_flight(epoch);
         // Shards are read one after another: a call that moved between two readings may show as −1.
-        if n > i64::MAX as u64 { 0 } else { n }
+        if n > i32::MAX as u32 { 0 } else { n.into() }
     }
 
     /// Closes the current epoch and opens one in which nothing is in flight that counts; if there is none, the oldest, of

@@ -27,12 +27,33 @@ const HALVED: f32 = 512.0;
 /// Somebody who waits.
 #[derive(Debug)]
 struct Waiter {
-    number: u64,
+    who: Who,
     since: Timestamp,
     /// After this it is too late to let it in.
     until: Timestamp,
-    tenant: Option<u64>,
     waker: Option<Waker>,
+}
+
+/// A waiter's number, and its tenant in the lowest bits: in one word, for a line is long and each place in it is stated.
+#[derive(Clone, Copy, Debug)]
+struct Who(u64);
+
+impl Who {
+    /// Of no tenant.
+    const NOBODYS: u64 = TENANTS as u64;
+    const BITS: u32 = Self::NOBODYS.ilog2() + 1;
+
+    fn new(number: u64, tenant: Option<u64>) -> Self {
+        Self(number << Self::BITS | tenant.map_or(Self::NOBODYS, |tenant| tenant % TENANTS as u64))
+    }
+
+    fn number(self) -> u64 {
+        self.0 >> Self::BITS
+    }
+
+    fn tenant(self) -> Option<u64> {
+        Some(self.0 % (1 << Self::BITS)).filter(|tenant| *tenant != Self::NOBODYS)
+    }
 }
 
 /// Those of one priority, in the order in which they came.
@@ -122,14 +143,19 @@ impl Queue {
         }
         if let Some(waiter) = &put_out {
             self.len -= 1;
-            self.settled.insert(waiter.number, Settled::Refused(Reason::QueueFull));
+            self.settled.insert(waiter.who.number(), Settled::Refused(Reason::QueueFull));
         }
         if tenant.is_some() && self.served.is_empty() {
             self.served = vec![0.0; TENANTS].into();
         }
         self.last += 1;
-        let waiter = Waiter { number: self.last, since: now, until, tenant, waker: None };
-        self.classes[own].waiters.push_back(waiter);
+        let waiter = Waiter { who: Who::new(self.last, tenant), since: now, until, waker: None };
+        let line = &mut self.classes[own].waiters;
+        if line.len() == line.capacity() {
+            // Twice as many, but no more than may come: what is stated is all there is.
+            line.reserve_exact(line.len().max(KEPT).min(self.capacity - self.len));
+        }
+        line.push_back(waiter);
         self.len += 1;
         Ok((self.last, put_out.and_then(|waiter| waiter.waker)))
     }
@@ -152,7 +178,7 @@ impl Queue {
             while let Some(waiter) = class.waiters.pop_front_if(late) {
                 self.len -= 1;
                 class.refuse();
-                self.settled.insert(waiter.number, Settled::Refused(Reason::QueueTimeout));
+                self.settled.insert(waiter.who.number(), Settled::Refused(Reason::QueueTimeout));
                 wake.extend(waiter.waker);
             }
             if class.waiters.is_empty() {
@@ -175,11 +201,11 @@ impl Queue {
             let in_time = waiter.until > now;
             if in_time {
                 self.classes[class].let_in();
-                self.serve(waiter.tenant);
-                self.settled.insert(waiter.number, Settled::In(level));
+                self.serve(waiter.who.tenant());
+                self.settled.insert(waiter.who.number(), Settled::In(level));
             } else {
                 self.classes[class].refuse();
-                self.settled.insert(waiter.number, Settled::Refused(Reason::QueueTimeout));
+                self.settled.insert(waiter.who.number(), Settled::Refused(Reason::QueueTimeout));
             }
             wake.extend(waiter.waker);
             if in_time {
@@ -197,7 +223,7 @@ impl Queue {
         if served.is_empty() {
             return if last_first { waiters.pop_back() } else { waiters.pop_front() };
         }
-        let of = |waiter: &Waiter| waiter.tenant.map_or(0.0, |tenant| served[tenant as usize % TENANTS]);
+        let of = |waiter: &Waiter| waiter.who.tenant().map_or(0.0, |tenant| served[tenant as usize % TENANTS]);
         let by_share = |(_, a): &(usize, &Waiter), (_, b): &(usize, &Waiter)| of(a).total_cmp(&of(b));
         let waiting = waiters.iter().enumerate();
         // Of equals `min_by` takes the first.
@@ -254,7 +280,7 @@ impl Queue {
 
     fn find(&self, number: u64, priority: Priority) -> Option<(usize, usize)> {
         let class = self.classes.binary_search_by(|class| priority.cmp(&class.priority)).ok()?;
-        let place = self.classes[class].waiters.binary_search_by_key(&number, |waiter| waiter.number).ok()?;
+        let place = self.classes[class].waiters.binary_search_by_key(&number, |waiter| waiter.who.number()).ok()?;
         Some((class, place))
     }
 }

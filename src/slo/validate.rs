@@ -12,7 +12,7 @@ const PERIODS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_s
 /// What the latency histogram holds.
 const THRESHOLDS: (Duration, Duration) = (Duration::from_micros(1), Duration::from_secs(60));
 /// Distinct latency thresholds that are told apart, with room for a breaker's own.
-pub(crate) const MOST_THRESHOLDS: usize = 48;
+pub(crate) const MOST_THRESHOLDS: usize = 50;
 /// A window, or a slice, must be this many steps of the ring long, or its edges blur its content.
 const STEPS: u32 = 4;
 /// Prometheus needs two samples in a window at the very least; four survive a lost scrape and a late one.

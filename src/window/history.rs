@@ -32,6 +32,8 @@ struct Inner {
     columns: Vec<Column>,
     slices: Vec<Slices>,
     sources: Vec<(&'static Recorder, Vec<Mapping>)>,
+    /// Recorders that count towards nothing.
+    aside: Vec<&'static Recorder>,
     ring: Ring,
     latency: LatencyRing,
     scratch: Scratch,
@@ -66,6 +68,7 @@ impl History {
             scratch: Scratch { counters: Vec::with_capacity(2 * columns.len()), ..Scratch::default() },
             columns,
             sources: Vec::new(),
+            aside: Vec::new(),
             latency: LatencyRing::new(step, now),
             ring,
         };
@@ -78,6 +81,12 @@ impl History {
         let mappings = inner.columns.iter().map(|column| recorder.mapping(&column.lane)).collect();
         inner.sources.push((recorder, mappings));
         inner.count(); // so that the scratch space has its size
+    }
+
+    /// Looks at a recorder now and then that counts towards nothing.
+    #[cfg(feature = "http")]
+    pub(crate) fn look_at(&self, recorder: &'static Recorder) {
+        self.inner.lock().aside.push(recorder);
     }
 
     /// When the next tick begins.
@@ -197,6 +206,7 @@ impl Inner {
         if self.latency.is_due(now) {
             let current = self.latencies();
             self.latency.roll(now, &current);
+            self.aside.iter().for_each(|recorder| recorder.look());
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// The finest step, in steps of the counts' ring.
 const STEPS: u64 = 5;
-/// By level: such steps in one of its own, and how many snapshots it keeps. With one that a finer level has, six begin a
+/// By level: finest steps in one of its own, and how many snapshots it keeps. With one that a finer level has, six begin a
 /// step of any level.
 const LEVELS: [(u64, u64); 4] = [(1, 6), (6, 5), (36, 5), (216, 5)];
 
@@ -70,9 +70,7 @@ impl fmt::Debug for Latency {
 
 impl LatencyRing {
     pub(super) fn new(step: Duration, created: Timestamp) -> Self {
-        let finest = nanos(step).max(1).saturating_mul(STEPS);
-        let levels = LEVELS.map(|(steps, slots)| (finest.saturating_mul(steps), slots));
-        Self(Ring::with_levels(BUCKETS, &levels, created))
+        Self(Ring::with_levels(BUCKETS, nanos(step).max(1).saturating_mul(STEPS), &LEVELS, created))
     }
 
     pub(super) fn is_due(&self, now: Timestamp) -> bool {

@@ -25,8 +25,12 @@ pub(crate) struct Ring<C = u64> {
     created: Timestamp,
     /// Counters a snapshot.
     width: usize,
+    /// Of the finest level, in nanoseconds.
+    step: u64,
     /// The tick of the finest level that events are counted in now.
     tick: u64,
+    /// The tick that stamps are counted from.
+    base: u64,
     /// Never empty; the finest first.
     levels: Box<[Level<C>]>,
     /// Whether a snapshot fell out of the coarsest.
@@ -35,11 +39,11 @@ pub(crate) struct Ring<C = u64> {
 
 #[derive(Debug)]
 struct Level<C> {
-    /// Nanoseconds.
+    /// In steps of the finest level.
     step: u64,
     slots: usize,
-    /// Ascending, in nanoseconds: when the snapshot held, at the start of a tick.
-    stamps: VecDeque<u64>,
+    /// Ascending: the tick of the finest level at whose start the snapshot holds, after the ring's base.
+    stamps: VecDeque<u32>,
     /// `width` counters a snapshot.
     counters: VecDeque<C>,
 }
@@ -57,15 +61,15 @@ pub(super) struct Around<'a, C> {
 impl Ring {
     /// A ring of `width` counters, all zero at `created`, that remembers at least `horizon` in steps of at least `step`.
     pub(crate) fn new(width: usize, step: Duration, horizon: Duration, created: Timestamp) -> Self {
-        let (mut step, mut levels) = (nanos(step).max(1), Vec::new());
+        let (finest, mut step, mut levels) = (nanos(step).max(1), 1_u64, Vec::new());
         loop {
             // In as many steps of a finer level there are so many that begin one of this.
             let finer = if levels.is_empty() { 0 } else { SLOTS / FACTOR };
             // One more, for the horizon begins within a step; and one that begins just now.
-            let needed = nanos(horizon).div_ceil(step) + 2;
+            let needed = nanos(horizon).div_ceil(finest.saturating_mul(step)) + 2;
             levels.push((step, needed.min(SLOTS) - finer));
             if needed <= SLOTS {
-                return Self::with_levels(width, &levels, created);
+                return Self::with_levels(width, finest, &levels, created);
             }
             step = step.saturating_mul(FACTOR);
         }
@@ -108,27 +112,27 @@ impl Ring {
 }
 
 impl<C: Copy + Default> Ring<C> {
-    /// With levels of so long steps (nanoseconds), and so many snapshots each.
-    pub(super) fn with_levels(width: usize, levels: &[(u64, u64)], created: Timestamp) -> Self {
+    /// With a finest step (nanoseconds), and levels of so many of it to a step, and so many snapshots.
+    pub(super) fn with_levels(width: usize, step: u64, levels: &[(u64, u64)], created: Timestamp) -> Self {
         let level = |(step, slots): &(u64, u64)| {
             let slots = *slots as usize;
             let (stamps, counters) = (VecDeque::with_capacity(slots), VecDeque::with_capacity(slots * width));
             Level { step: *step, slots, stamps, counters }
         };
-        let mut ring = Self { created, width, tick: 0, levels: levels.iter().map(level).collect(), forgot: false };
-        ring.tick = created.as_nanos() / ring.levels[0].step;
-        ring.push(ring.tick, &vec![C::default(); width]);
+        let (levels, tick) = (levels.iter().map(level).collect(), created.as_nanos() / step);
+        let mut ring = Self { created, width, step, tick, base: tick, levels, forgot: false };
+        ring.push(tick, &vec![C::default(); width]);
         ring
     }
 
     /// When the next tick begins.
     pub(crate) fn next_tick(&self) -> Timestamp {
-        Timestamp::from_nanos((self.tick + 1).saturating_mul(self.levels[0].step))
+        Timestamp::from_nanos((self.tick + 1).saturating_mul(self.step))
     }
 
     /// Takes the snapshot that is due at `now`, if one is, when the counters stand at `current`.
     pub(crate) fn roll(&mut self, now: Timestamp, current: &[C]) {
-        let tick = now.as_nanos() / self.levels[0].step;
+        let tick = now.as_nanos() / self.step;
         if tick > self.tick {
             // Nothing happened after the tick that was current, or somebody would have rolled then.
             self.push(self.tick + 1, current);
@@ -137,16 +141,34 @@ impl<C: Copy + Default> Ring<C> {
     }
 
     fn push(&mut self, tick: u64, counters: &[C]) {
-        self.forgot |= make_room(&mut self.levels, self.width);
-        let finest = &mut self.levels[0];
-        finest.stamps.push_back(tick.saturating_mul(finest.step));
-        finest.counters.extend(counters);
+        let stamp = u32::try_from(tick - self.base).unwrap_or_else(|_| self.rebase(tick));
+        self.forgot |= make_room(&mut self.levels, self.width, self.base);
+        self.levels[0].stamps.push_back(stamp);
+        self.levels[0].counters.extend(counters);
+    }
+
+    /// Counts stamps from a later tick on, as long ago as no window reaches back; gives the stamp of `tick`.
+    #[cold]
+    fn rebase(&mut self, tick: u64) -> u32 {
+        const AGO: u32 = u32::MAX / 2;
+        let base = tick - u64::from(AGO);
+        let by = u32::try_from(base - self.base).unwrap_or(u32::MAX);
+        self.base = base;
+        for stamp in self.levels.iter_mut().flat_map(|level| &mut level.stamps) {
+            *stamp = stamp.saturating_sub(by);
+        }
+        AGO
+    }
+
+    /// When a snapshot with this stamp held, in nanoseconds.
+    fn held(&self, stamp: u32) -> u64 {
+        (self.base + u64::from(stamp)).saturating_mul(self.step)
     }
 
     /// The point `ago` before `now`, in nanoseconds, or the first that is remembered.
     pub(super) fn reached(&self, ago: Duration, now: Timestamp) -> u64 {
         let oldest = self.levels.last().and_then(|level| level.stamps.front()).filter(|_| self.forgot);
-        let since = self.created.as_nanos().max(oldest.copied().unwrap_or(0));
+        let since = self.created.as_nanos().max(oldest.map_or(0, |stamp| self.held(*stamp)));
         now.as_nanos().saturating_sub(nanos(ago)).max(since)
     }
 
@@ -156,11 +178,12 @@ impl<C: Copy + Default> Ring<C> {
             let first = index * self.width;
             self.levels[level].counters.range(first + columns.start..first + columns.end)
         };
+        let at = u32::try_from((time / self.step).saturating_sub(self.base)).unwrap_or(u32::MAX);
         // There is one: what was reached is no older than the oldest snapshot.
-        let place = self.levels.iter().position(|level| level.stamps.front().is_some_and(|stamp| *stamp <= time));
+        let place = self.levels.iter().position(|level| level.stamps.front().is_some_and(|stamp| *stamp <= at));
         let place = place.unwrap_or(0);
         let Level { step, stamps, .. } = &self.levels[place];
-        let after = stamps.partition_point(|stamp| *stamp <= time);
+        let after = stamps.partition_point(|stamp| *stamp <= at);
         let before = after.saturating_sub(1);
         let next = match place.checked_sub(1) {
             _ if after < stamps.len() => Some((place, after)),
@@ -171,12 +194,13 @@ impl<C: Copy + Default> Ring<C> {
         let (busy, end) = match next {
             Some((level, index)) => {
                 let end = self.levels[level].stamps[index];
-                (end.saturating_sub(1) / step, end)
+                ((self.base + u64::from(end)).saturating_sub(1) / step, self.held(end))
             }
-            None => (self.tick, now.as_nanos()),
+            None => (self.tick / step, now.as_nanos()),
         };
+        let begin = (busy * step).saturating_mul(self.step).max(self.held(stamps[before]));
         // Nothing happened before the ring was created, which may have been in the middle of a coarse step.
-        let begin = busy.saturating_mul(*step).max(stamps[before]).max(self.created.as_nanos());
+        let begin = begin.max(self.created.as_nanos());
         let whole = end.saturating_sub(begin).max(1);
         Around {
             before: row(place, before),
@@ -189,13 +213,13 @@ impl<C: Copy + Default> Ring<C> {
     /// Bytes it takes at most, whatever the traffic.
     pub(crate) fn memory_footprint(&self) -> usize {
         let slots =
-            |level: &Level<C>| level.stamps.capacity() * size_of::<u64>() + level.counters.capacity() * size_of::<C>();
+            |level: &Level<C>| level.stamps.capacity() * size_of::<u32>() + level.counters.capacity() * size_of::<C>();
         self.levels.iter().map(|level| size_of::<Level<C>>() + slots(level)).sum()
     }
 }
 
 /// Hands the oldest snapshot of a full level on. Whether that, in the end, is forgotten.
-fn make_room<C>(levels: &mut [Level<C>], width: usize) -> bool {
+fn make_room<C>(levels: &mut [Level<C>], width: usize, base: u64) -> bool {
     let Some((level, coarser)) = levels.split_first_mut() else { return true };
     if level.stamps.len() < level.slots {
         return false;
@@ -204,11 +228,11 @@ fn make_room<C>(levels: &mut [Level<C>], width: usize) -> bool {
     let row = level.counters.drain(..width);
     let Some(to) = coarser.first() else { return true };
     // Nothing was counted between a snapshot and the beginning of the tick before the next.
-    let tick = |stamp: Option<u64>| stamp.map(|stamp| stamp.saturating_sub(1) / to.step);
+    let tick = |stamp: Option<u32>| stamp.map(|stamp| (base + u64::from(stamp)).saturating_sub(1) / to.step);
     if tick(stamp) == tick(next) && !to.stamps.is_empty() {
         return false;
     }
-    let forgot = make_room(coarser, width);
+    let forgot = make_room(coarser, width, base);
     coarser[0].stamps.extend(stamp);
     coarser[0].counters.extend(row);
     forgot

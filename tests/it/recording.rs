@@ -263,20 +263,20 @@ fn a_threshold_is_exact_to_the_nanosecond() {
 #[test]
 fn as_many_thresholds_as_declared_are_told_apart() {
     let mut slo = Slo::new("payments");
-    for n in 1..=48 {
+    for n in 1..=50 {
         slo = slo.objective(Objective::latency(99.0, ms(n * 10)).named(format!("under {n}")));
     }
     let rig = rig_for(slo, Breaker::never().slow_ratio(0.5, ms(405)));
-    for n in 1..=49 {
+    for n in 1..=51 {
         rig.successes(1, ms(n * 10) - ms(5));
     }
-    for (n, objective) in (1..=48).zip(rig.slo.objectives()) {
-        assert_eq!((objective.total().good, objective.total().bad), (n, 49 - n), "{}", objective.name());
+    for (n, objective) in (1..=50).zip(rig.slo.objectives()) {
+        assert_eq!((objective.total().good, objective.total().bad), (n, 51 - n), "{}", objective.name());
     }
-    assert_eq!(rig.outcome(Outcome::Slow), 8);
+    assert_eq!(rig.outcome(Outcome::Slow), 10);
     let more = rig.slo.declaration().clone().objective(Objective::latency(99.0, ms(7)).named("one more"));
     let refused = more.validate().unwrap_err().to_string();
-    assert!(refused.contains("49 latency thresholds") && refused.contains("write at most 48"), "{refused}");
+    assert!(refused.contains("51 latency thresholds") && refused.contains("write at most 50"), "{refused}");
 }
 
 #[test]

@@ -97,13 +97,13 @@ impl Shared {
     }
 }
 
-/// Small, for it serves one breaker: no thread owns a part of it, and it is exact only where the breaker looks.
+/// Small, for it serves one breaker: it is exact only where that looks.
 fn recorder(meter: &Meter, breaker: &Breaker) -> Recorder {
     let thresholds = match breaker.burn_factor(false) {
         Some(_) => meter.thresholds(),
         None => meter.patience().into_iter().collect(),
     };
-    Recorder::with_slots(&thresholds, breaker.slow_threshold(), 0)
+    Recorder::of_key(&thresholds, breaker.slow_threshold())
 }
 
 /// How a key is shown.
