@@ -247,9 +247,16 @@ fn reachable(at: &str, slo: &Slo, objective: &Objective) -> Result<(), Error> {
     let Some(alert) = slo.alert_windows_of(objective).into_iter().find(|alert| !alert.can_fire(target)) else {
         return Ok(());
     };
+    // Somebody meant a share, rather than one good call in a hundred.
+    let share = match target.as_percent() {
+        share if share <= 1.0 => {
+            format!(" (a target is a percentage: write {} if so much of one was meant)", share * 100.0)
+        }
+        _ => String::new(),
+    };
     Err(Error::unreachable(format!(
-        "{at}, objective \"{}\": the {} alert over {} at {} can never fire, for at a target of {target} a total outage \
-         burns at {}: write `.reachable_alerts()` to lower such factors, or `.alerts(…)` with factors of at most {}",
+        "{at}, objective \"{}\": the {} alert over {} at {} can never fire, for at a target of {target}{share} a total \
+         outage burns at {}: write `.reachable_alerts()` to lower such factors, or `.alerts(…)` with factors of at most {}",
         objective.name(),
         alert.severity(),
         windows(&alert),

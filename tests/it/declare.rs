@@ -156,6 +156,8 @@ fn every_period_just_works() {
 fn unreachable_alerts_are_refused_or_lowered_when_asked() {
     let slo = Slo::new("search").success(99.9).latency(90.0, Duration::from_millis(300));
     refused(&slo, Error::is_unreachable, &["\"latency\"", "P0", "1h/5m", "14.4", "90 %", "9.999999"]);
+    // Who writes a share is told so.
+    refused(&Slo::new("share").success(0.999), Error::is_unreachable, &["percentage", "write 99.9 if"]);
 
     let slo = slo.reachable_alerts();
     slo.validate().unwrap();
