@@ -42,8 +42,6 @@ pub(crate) struct Gate {
     hot: CachePadded<Hot>,
     ramp: (f64, Duration),
     accounting: Accounting,
-    /// By row: whether a call that ended so, however late, is good and nothing else.
-    plain: u16,
     /// In nanoseconds; the last number there is if there is no end to it.
     patience: u64,
     slow_probe_fails: bool,
@@ -66,6 +64,8 @@ struct Hot {
     refuses_until: AtomicU64,
     ramping_since: AtomicU64,
     next_tick: AtomicU64,
+    /// By row: whether a call that ended so, however late, is good and nothing else.
+    plain: u16,
 }
 
 impl Gate {
@@ -95,10 +95,10 @@ impl Gate {
                 refuses_until: AtomicU64::new(0),
                 ramping_since: AtomicU64::new(0),
                 next_tick: AtomicU64::new(control.next_tick().as_nanos()),
+                plain: config.accounting.plain_rows(),
             }),
             ramp: config.ramp,
             accounting: config.accounting,
-            plain: config.accounting.plain_rows(),
             patience: patience.map_or(u64::MAX, nanos),
             slow_probe_fails: config.slow.is_some(),
             consecutive_limit: config.consecutive.unwrap_or(u32::MAX),
@@ -222,7 +222,7 @@ impl Gate {
     /// Whether there is nothing to be seen in a call: it was no probe, is good, and the one before it was good too.
     #[inline(always)]
     fn is_plain(&self, ticket: Ticket, row: Row) -> bool {
-        ticket.lease == 0 && self.plain >> row.0 & 1 != 0 && self.hot.in_a_row.bad() == 0
+        ticket.lease == 0 && self.hot.plain >> row.0 & 1 != 0 && self.hot.in_a_row.bad() == 0
     }
 
     /// Lets the breaker see a call that will be counted as something else, or later.
