@@ -242,7 +242,8 @@ impl Control {
 
     pub(super) fn memory_footprint(&self) -> usize {
         let vectors = self.floor.capacity() + self.cells.capacity() + self.sums.capacity() + self.base.capacity();
-        self.ring.memory_footprint() + vectors * 8
+        let mappings = self.mappings.iter().chain([&self.slow]).map(Mapping::memory_footprint);
+        self.ring.memory_footprint() + vectors * 8 + mappings.sum::<usize>()
     }
 
     /// In words: the state, and what the last decision saw.

@@ -26,21 +26,24 @@ pub(super) struct Entry {
 }
 
 /// A guard lives as long as the process: a permit then needs no reference count, which two cores would fight over.
+///
+/// In this order, what every call reads lies side by side, for a guard that is rarely called is in no cache.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct GuardCore {
-    pub(crate) name: &'static str,
-    pub(crate) meter: &'static Meter,
+    /// When windows, or the breaker, want to be rolled (ticks). Nothing beside it is written.
+    next_tick: AtomicU64,
+    /// In nanoseconds: a call that took less exceeded nothing, and only its own recorder and breaker count it.
+    pub(super) quick: u64,
     pub(crate) recorder: &'static Recorder,
-    /// Where calls are counted for the SLO, if `recorder` is one key's and only the breaker's.
-    sli: Option<&'static Recorder>,
-    pub(crate) gate: Option<Gate>,
     /// Unless it limits, it has one only once somebody sheds by hand.
     pub(super) shedding: OnceLock<&'static Shedding>,
     pub(super) clock: Clock,
-    /// In nanoseconds: a call that took less exceeded nothing, and only its own recorder and breaker count it.
-    pub(super) quick: u64,
-    /// When windows, or the breaker, want to be rolled (ticks). Nothing beside it is written.
-    next_tick: AtomicU64,
+    pub(crate) gate: Option<Gate>,
+    /// Where calls are counted for the SLO, if `recorder` is one key's and only the breaker's.
+    sli: Option<&'static Recorder>,
+    pub(crate) name: &'static str,
+    pub(crate) meter: &'static Meter,
     first_byte: OnceLock<&'static Recorder>,
     places: Places,
 }

@@ -89,7 +89,9 @@ impl Meter {
 
     /// Notes that a guard's breaker watches the targets.
     pub(super) fn watched_by(&self, guard: &'static str, breaker: &Breaker) {
-        self.breakers.lock().push((guard, breaker.clone()));
+        let mut breakers = self.breakers.lock();
+        breakers.reserve_exact(1);
+        breakers.push((guard, breaker.clone()));
     }
 
     /// Whether it can be declared as `slo` while it runs.
@@ -313,8 +315,11 @@ impl Meter {
     }
 
     pub(crate) fn memory_footprint(&self) -> usize {
-        let own = size_of::<Self>() + self.history.memory_footprint();
-        own + self.by_hand.get().map_or(0, |recorder| recorder.memory_footprint())
+        let declared = size_of::<Slo>() + size_of_val(self.slo().objectives());
+        let watched = self.targets.len() * size_of::<LiveTarget>() + size_of_val(&**self.breakers.lock());
+        let alerts = self.alerts.lock().status().count() * size_of::<AlertStatus>();
+        let by_hand = self.by_hand.get().map_or(0, |recorder| recorder.memory_footprint());
+        size_of::<Self>() + declared + watched + alerts + self.history.memory_footprint() + by_hand
     }
 }
 

@@ -120,8 +120,7 @@ impl Shedding {
     /// Bytes it may take.
     pub(super) fn memory_footprint(&self) -> usize {
         let Outer { mappings, cells, .. } = &*self.outer.lock();
-        // A mapping has a byte a cell, or less.
-        let lists = cells.capacity() * size_of::<u64>() + mappings.len() * (size_of::<Mapping>() + cells.len());
+        let lists = cells.capacity() * size_of::<u64>() + mappings.iter().map(Mapping::memory_footprint).sum::<usize>();
         // The limiter's own size is in both.
         size_of::<Self>() - size_of::<Limiter>() + self.limiter.memory_footprint() + lists
     }

@@ -41,6 +41,11 @@ impl Mapping {
         Self(verdicts.into_iter().collect())
     }
 
+    /// Bytes it takes.
+    pub(crate) fn memory_footprint(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.0)
+    }
+
     /// The events of a snapshot of cells, by verdict.
     pub(crate) fn tally(&self, cells: &[u64]) -> Tally {
         let mut tally = Tally::default();

@@ -34,8 +34,9 @@ pub(crate) const SUM_UNIT: u64 = 64;
 /// How many thresholds there is room for. No declaration has as many, for they are refused.
 pub(crate) const MAX_THRESHOLDS: usize = ROOM - histogram::BUCKETS;
 
-/// Counts what happens, on many threads at once.
+/// Counts what happens, on many threads at once. What every call reads comes first, on one cache line.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Recorder {
     /// One a thread slot: only the thread that holds the slot writes there.
     own: Box<[CachePadded<Shard>]>,

@@ -4,7 +4,7 @@ use crate::error::Error;
 use std::time::Duration;
 
 /// Calls that may wait, unless said otherwise.
-const QUEUE: usize = 512;
+const QUEUE: usize = 500;
 
 /// Sheds what does not fit, early, and the least important first.
 ///
@@ -47,7 +47,7 @@ impl Shed {
         Self::adaptive().queue(0).target(Duration::MAX)
     }
 
-    /// How many calls may wait for room; with 0 whoever finds none is refused. The default is 512 for the adaptive
+    /// How many calls may wait for room; with 0 whoever finds none is refused. The default is 500 for the adaptive
     /// limit, and 0 for a fixed one.
     ///
     /// Only [`Guard::run`](crate::Guard::run), [`Guard::acquire`](crate::Guard::acquire) and layers can wait. For a guard that

@@ -133,7 +133,11 @@ impl History {
     /// Bytes it takes, its recorders' not counted.
     pub(crate) fn memory_footprint(&self) -> usize {
         let inner = self.inner.lock();
-        size_of::<Self>() + inner.ring.memory_footprint() + inner.latency.memory_footprint()
+        let Inner { columns, sources, scratch, .. } = &*inner;
+        let each = size_of::<Column>() + size_of::<Slices>() + size_of::<Tally>() + 4 * size_of::<u64>();
+        let resolved = sources.iter().flat_map(|(_, mappings)| mappings).map(Mapping::memory_footprint).sum::<usize>();
+        let lists = columns.len() * each + resolved + scratch.cells.capacity() * size_of::<u64>();
+        size_of::<Self>() + inner.ring.memory_footprint() + inner.latency.memory_footprint() + lists
     }
 }
 
