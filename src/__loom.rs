@@ -127,7 +127,7 @@ impl Fuse {
     }
 
     pub fn finish(&self, slot: usize, Call(ticket, epoch): Call, outcome: Outcome, now: Timestamp) {
-        self.gate.finish_within(slot, epoch, ticket, outcome.row(), 0, || now);
+        self.gate.finish_within(&self.counts.0.writer(), slot, epoch, ticket, outcome.row(), 0, || now);
     }
 
     pub fn tick(&self, now: Timestamp) {

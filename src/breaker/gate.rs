@@ -18,7 +18,7 @@ use super::wait::Wait;
 use super::wait::Waiters;
 use super::word::{self, *};
 use crate::outcome::{Accounting, Row, Verdict};
-use crate::record::{Lane, Recorder};
+use crate::record::{Lane, Recorder, Writer};
 use crate::sync::{AtomicI64, AtomicU64, Mutex, Ordering, fence};
 use crate::time::{Timestamp, nanos};
 use crossbeam_utils::CachePadded;
@@ -205,10 +205,12 @@ impl Gate {
         }
     }
 
-    /// [`finish`](Self::finish) for a call that took no longer than the recorder's first threshold.
+    /// [`finish`](Self::finish) for a call that took no longer than the recorder's first threshold, counted by its `writer`.
     #[inline(always)] // see `GuardCore::admit`
+    #[allow(clippy::too_many_arguments)] // with one caller
     pub(crate) fn finish_within(
         &self,
+        writer: &Writer,
         slot: usize,
         epoch: u8,
         ticket: Ticket,
@@ -219,7 +221,7 @@ impl Gate {
         if generation(self.hot.word.load(Ordering::Acquire)) != ticket.generation {
             return self.hot.recorder.finish_unseen(slot, epoch, row, latency);
         }
-        self.hot.recorder.finish_within(slot, epoch, row, latency);
+        writer.finish_within(slot, epoch, row, latency);
         if !self.is_plain(ticket, row) {
             self.consider(ticket, row, latency, now());
         }

@@ -11,7 +11,7 @@ use crate::breaker::{Gate, Rejection, Ticket};
 #[cfg(feature = "tower")]
 use crate::outcome::Verdict;
 use crate::outcome::{Outcome, Row};
-use crate::record::{Recorder, slots};
+use crate::record::{Recorder, Writer, slots};
 use crate::shed::{CallContext, Places};
 use crate::time::{Clock, Ticks, Timestamp, nanos};
 use std::sync::OnceLock;
@@ -35,11 +35,13 @@ pub(crate) struct GuardCore {
     next_tick: AtomicU64,
     /// In nanoseconds: a call that took less exceeded nothing, and only its own recorder and breaker count it.
     pub(super) quick: u64,
-    pub(crate) recorder: &'static Recorder,
+    /// Of `recorder`.
+    writer: Writer,
     /// Unless it limits, it has one only once somebody sheds by hand.
     pub(super) shedding: OnceLock<&'static Shedding>,
     pub(super) clock: Clock,
     pub(crate) gate: Option<Gate>,
+    pub(crate) recorder: &'static Recorder,
     /// Where calls are counted for the SLO, if `recorder` is one key's and only the breaker's.
     sli: Option<&'static Recorder>,
     pub(crate) name: &'static str,
@@ -60,6 +62,7 @@ impl GuardCore {
             name,
             meter,
             recorder,
+            writer: recorder.writer(),
             sli: None,
             gate,
             shedding: OnceLock::new(),
@@ -160,7 +163,7 @@ impl GuardCore {
 
     #[inline]
     pub(super) fn let_in(&'static self, ticks: Ticks, entry: Entry) -> Permit {
-        let epoch = self.recorder.start(slot());
+        let epoch = self.writer.start(slot());
         Permit::new(self, ticks, entry.ticket, Place::new(epoch, entry.level))
     }
 
@@ -178,9 +181,10 @@ impl GuardCore {
             return self.finish_slowly(started, ticks, ticket, place);
         }
         match &self.gate {
-            None => self.recorder.finish_within(slot, place.epoch(), place.row(), latency),
+            None => self.writer.finish_within(slot, place.epoch(), place.row(), latency),
             Some(gate) => {
-                gate.finish_within(slot, place.epoch(), ticket, place.row(), latency, || self.clock.at(ticks));
+                let now = || self.clock.at(ticks);
+                gate.finish_within(&self.writer, slot, place.epoch(), ticket, place.row(), latency, now);
             }
         }
     }

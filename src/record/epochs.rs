@@ -1,16 +1,20 @@
 //! How old the calls in flight are, without touching them: each is counted in the epoch in which it started.
 
 use super::Recorder;
-use crate::sync::{AtomicUsize, Ordering};
+use crate::sync::Ordering;
 use crate::time::Timestamp;
 use std::time::Duration;
 
 /// How many epochs can have calls in flight at once.
 pub(crate) const EPOCHS: usize = if cfg!(plimsoll_loom) { 2 } else { 16 };
 
-/// Which epoch new calls are counted in.
-#[derive(Debug)]
-pub(super) struct Epochs(AtomicUsize);
+/// The epoch that new calls are counted in, and what is known of the others. Shards know which it is by themselves: they are
+/// at hand when a call comes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Epochs {
+    current: usize,
+    past: [Past; EPOCHS],
+}
 
 /// What is known of an epoch that is not the current one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,18 +24,6 @@ pub(super) struct Past {
     forgiven: u64,
     /// Calls that were in flight in it when it was opened again for want of a free one, and since when at the latest.
     carried: (u64, Timestamp),
-}
-
-impl Epochs {
-    pub(super) fn new() -> Self {
-        Self(AtomicUsize::new(0))
-    }
-
-    #[inline]
-    pub(super) fn current(&self) -> u8 {
-        // Relaxed: a call that is counted in the epoch that just closed is as old as that epoch says, to a hair.
-        self.0.load(Ordering::Relaxed) as u8
-    }
 }
 
 impl Recorder {
@@ -49,34 +41,37 @@ impl Recorder {
     /// Closes the current epoch and opens one in which nothing is in flight that counts; if there is none, the oldest, of
     /// which it is remembered how many old calls are in it.
     pub(crate) fn turn_epoch(&self, now: Timestamp) {
-        let mut past = self.past.lock();
-        let current = usize::from(self.epochs.current());
+        let mut epochs = self.epochs.lock();
+        let Epochs { current, past } = &mut *epochs;
         let in_flight: [u64; EPOCHS] = std::array::from_fn(|epoch| self.in_flight_of(epoch));
         for (past, n) in past.iter_mut().zip(in_flight) {
             // Of what was forgiven some has ended: it shall not cover for calls that came later.
             past.forgiven = past.forgiven.min(n);
             past.carried.0 = past.carried.0.min(n);
         }
-        let free = |epoch: &usize| *epoch != current && in_flight[*epoch] == past[*epoch].forgiven;
-        let others = || (0..EPOCHS).filter(|epoch| *epoch != current);
+        let free = |epoch: &usize| *epoch != *current && in_flight[*epoch] == past[*epoch].forgiven;
+        let others = || (0..EPOCHS).filter(|epoch| *epoch != *current);
         let next = others().filter(free).min_by_key(|epoch| in_flight[*epoch]);
         let Some(next) = next.or_else(|| others().min_by_key(|epoch| past[*epoch].closed_at)) else { return };
-        past[current].closed_at = now;
+        past[*current].closed_at = now;
         past[next].carried = (in_flight[next], past[next].closed_at);
-        self.epochs.0.store(next, Ordering::Relaxed);
+        *current = next;
+        for shard in self.own.iter().chain([&*self.shared]) {
+            // Relaxed: see `Shard::start`.
+            shard.epoch.store(next as u32, Ordering::Relaxed);
+        }
     }
 
     /// Holds the age of what is in flight now against nobody any more: it was admitted in an earlier life.
     pub(crate) fn forgive(&self) {
-        for (epoch, past) in self.past.lock().iter_mut().enumerate() {
+        for (epoch, past) in self.epochs.lock().past.iter_mut().enumerate() {
             past.forgiven = self.in_flight_of(epoch);
         }
     }
 
     /// Calls that have been in flight for at least `age`, those that were forgiven left out.
     pub(crate) fn older_than(&self, age: Duration, now: Timestamp) -> u64 {
-        let past = *self.past.lock();
-        let current = usize::from(self.epochs.current());
+        let Epochs { current, past } = *self.epochs.lock();
         let old = |epoch: usize| {
             let (Past { closed_at, forgiven, carried }, n) = (past[epoch], self.in_flight_of(epoch));
             let old = if epoch != current && now.since(closed_at) >= age {

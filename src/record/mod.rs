@@ -13,7 +13,6 @@ mod reading;
 mod shard;
 pub(crate) mod slots;
 
-pub(crate) use epochs::EPOCHS;
 pub(crate) use lane::{Lane, Mapping};
 #[cfg(feature = "metrics")]
 pub(crate) use reading::Snapshot;
@@ -22,7 +21,7 @@ use crate::outcome::{Outcome, Row};
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::time::nanos;
 use crossbeam_utils::CachePadded;
-use epochs::{Epochs, Past};
+use epochs::Epochs;
 use shard::{Cell, Own, ROOM, Shard, Shared, Write};
 use std::time::Duration;
 
@@ -34,15 +33,15 @@ pub(crate) const SUM_UNIT: u64 = 64;
 /// How many thresholds there is room for. No declaration has as many, for they are refused.
 pub(crate) const MAX_THRESHOLDS: usize = ROOM - histogram::BUCKETS;
 
-/// Counts what happens, on many threads at once. What every call reads comes first, on one cache line.
+/// Counts what happens, on many threads at once. In whole cache lines: nothing that others write lies on its own.
 #[derive(Debug)]
-#[repr(C)]
+#[repr(align(64))]
 pub(crate) struct Recorder {
     /// One a thread slot: only the thread that holds the slot writes there.
     own: Box<[CachePadded<Shard>]>,
     /// For threads without a slot.
     shared: Box<CachePadded<Shard>>,
-    epochs: Epochs,
+    epochs: Mutex<Epochs>,
     /// A success over this is slow.
     slow_over: u64,
     /// The first threshold, or the last number there is: a call within it exceeds none, and is not slow.
@@ -53,7 +52,13 @@ pub(crate) struct Recorder {
     disowned: Box<[AtomicU64]>,
     /// The histogram in full, as of when somebody last [looked](Self::keep_up).
     histogram: Mutex<Box<[u64]>>,
-    past: Mutex<[Past; EPOCHS]>,
+}
+
+/// A recorder with its shards at hand: a guard that is rarely called is in no cache, and its calls wait for one thing less.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    own: &'static [CachePadded<Shard>],
+    recorder: &'static Recorder,
 }
 
 impl Recorder {
@@ -77,34 +82,34 @@ impl Recorder {
         Self {
             own: (0..owned).map(|_| CachePadded::new(Shard::new(classes))).collect(),
             shared: Box::new(CachePadded::new(Shard::new(classes))),
-            epochs: Epochs::new(),
+            epochs: Mutex::new(Epochs::default()),
             slow_over: slow.map_or(u64::MAX, nanos),
             within: sorted.first().copied().unwrap_or(u64::MAX),
             disowned: (0..Outcome::COUNT * classes).map(|_| AtomicU64::new(0)).collect(),
             histogram: Mutex::new(vec![0; histogram::BUCKETS + sorted.len()].into()),
             thresholds: sorted.into(),
-            past: Mutex::new([Past::default(); EPOCHS]),
         }
+    }
+
+    /// As calls see it.
+    pub(crate) fn writer(&'static self) -> Writer {
+        Writer { own: &self.own, recorder: self }
     }
 
     /// Counts a call in; the epoch must be handed to [`finish`](Self::finish).
     #[inline]
     pub(crate) fn start(&self, slot: usize) -> u8 {
-        let epoch = self.epochs.current();
-        self.add_in_flight(slot, epoch, 1, Ordering::Release);
-        epoch
+        match self.own.get(slot) {
+            Some(shard) => shard.start::<Own>(),
+            None => self.shared.start::<Shared>(),
+        }
     }
 
     /// Takes back a [`start`](Self::start): there is no call after all.
     pub(crate) fn stop(&self, slot: usize, epoch: u8) {
-        self.add_in_flight(slot, epoch, u32::MAX, Ordering::Release);
-    }
-
-    #[inline]
-    fn add_in_flight(&self, slot: usize, epoch: u8, n: u32, order: Ordering) {
         match self.own.get(slot) {
-            Some(shard) => shard.start::<Own>(epoch, n, order),
-            None => self.shared.start::<Shared>(epoch, n, order),
+            Some(shard) => shard.stop::<Own>(epoch, Ordering::Release),
+            None => self.shared.stop::<Shared>(epoch, Ordering::Release),
         }
     }
 
@@ -116,15 +121,9 @@ impl Recorder {
         row
     }
 
-    /// Calls that take no longer may be counted out by [`finish_within`](Self::finish_within).
+    /// Calls that take no longer may be counted out by [`finish_within`](Writer::finish_within).
     pub(crate) fn within(&self) -> u64 {
         self.within
-    }
-
-    /// [`finish`](Self::finish) for a call that took so little that there is nothing to sort.
-    #[inline(always)] // see `GuardCore::admit`
-    pub(crate) fn finish_within(&self, slot: usize, epoch: u8, row: Row, latency: u64) {
-        self.finish_at(slot, epoch, Cell::Within(row), 0, latency);
     }
 
     /// Counts a call out that is not the breaker's concern: it was admitted in an earlier life of it, or it has seen it.
@@ -135,15 +134,14 @@ impl Recorder {
         self.finish_at(slot, epoch, Cell::unseen(row, class, self.classes()), class, latency);
     }
 
-    #[inline(always)] // see `GuardCore::admit`
     fn finish_at(&self, slot: usize, epoch: u8, cell: Cell, class: usize, latency: u64) {
         match self.own.get(slot) {
             Some(shard) => {
-                shard.start::<Own>(epoch, u32::MAX, Ordering::Relaxed);
+                shard.stop::<Own>(epoch, Ordering::Relaxed);
                 shard.put::<Own>(cell, class, latency);
             }
             None => {
-                self.shared.start::<Shared>(epoch, u32::MAX, Ordering::Relaxed);
+                self.shared.stop::<Shared>(epoch, Ordering::Relaxed);
                 self.shared.put::<Shared>(cell, class, latency);
             }
         }
@@ -216,5 +214,32 @@ impl Recorder {
     #[inline]
     fn classes(&self) -> usize {
         self.thresholds.len() + 1
+    }
+}
+
+impl Writer {
+    /// [`Recorder::start`].
+    #[inline]
+    pub(crate) fn start(&self, slot: usize) -> u8 {
+        match self.own.get(slot) {
+            Some(shard) => shard.start::<Own>(),
+            None => self.recorder.shared.start::<Shared>(),
+        }
+    }
+
+    /// [`Recorder::finish`] for a call that took so little that there is nothing to sort.
+    #[inline(always)] // see `GuardCore::admit`
+    pub(crate) fn finish_within(&self, slot: usize, epoch: u8, row: Row, latency: u64) {
+        let cell = Cell::Within(row);
+        match self.own.get(slot) {
+            Some(shard) => {
+                shard.stop::<Own>(epoch, Ordering::Relaxed);
+                shard.put::<Own>(cell, 0, latency);
+            }
+            None => {
+                self.recorder.shared.stop::<Shared>(epoch, Ordering::Relaxed);
+                self.recorder.shared.put::<Shared>(cell, 0, latency);
+            }
+        }
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Shard {
     /// Calls in flight by epoch. Started on one thread and finished on another: each shard alone may wrap below zero, the
     /// sum does not.
     pub(super) in_flight: [AtomicU32; EPOCHS],
+    /// That new calls are counted in.
+    pub(super) epoch: AtomicU32,
     /// Of latencies, in [`SUM_UNIT`]s.
     pub(super) sum: AtomicU64,
     /// The cells of calls that exceeded no threshold, as the breaker sees them.
@@ -95,6 +97,7 @@ impl Shard {
         let others = Outcome::COUNT * (2 * classes - 1);
         Self {
             in_flight: std::array::from_fn(|_| AtomicU32::new(0)),
+            epoch: AtomicU32::new(0),
             sum: AtomicU64::new(0),
             within: std::array::from_fn(|_| AtomicU64::new(0)),
             untimed: AtomicU64::new(0),
@@ -106,9 +109,19 @@ impl Shard {
         }
     }
 
+    /// Counts a call in; gives the epoch.
     #[inline]
-    pub(super) fn start<W: Write>(&self, epoch: u8, n: u32, order: Ordering) {
-        W::add_half(&self.in_flight[usize::from(epoch) % EPOCHS], n, order);
+    pub(super) fn start<W: Write>(&self) -> u8 {
+        // Relaxed: a call that is counted in the epoch that just closed is as old as that epoch says, to a hair.
+        let epoch = self.epoch.load(Ordering::Relaxed) as u8;
+        W::add_half(&self.in_flight[usize::from(epoch) % EPOCHS], 1, Ordering::Release);
+        epoch
+    }
+
+    /// Counts it out.
+    #[inline]
+    pub(super) fn stop<W: Write>(&self, epoch: u8, order: Ordering) {
+        W::add_half(&self.in_flight[usize::from(epoch) % EPOCHS], u32::MAX, order);
     }
 
     #[inline]
