@@ -2,25 +2,16 @@
 
 use super::{HISTOGRAM, Lane, Mapping, NOTED, NOTES, PAD, Recorder, Shard, histogram, slots};
 #[cfg(any(feature = "metrics", plimsoll_loom))]
-use super::{SUM, UNTIMED};
+use super::{MAX_THRESHOLDS, SUM, UNTIMED};
 use crate::outcome::Outcome;
 use crate::sync::{AtomicU64, Ordering};
 use crate::time::nanos;
 use crossbeam_utils::CachePadded;
 use std::ops::Range;
 
-/// What was counted so far, over all threads.
+/// Words that are looked at together.
 #[cfg(any(feature = "metrics", plimsoll_loom))]
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Snapshot {
-    /// Calls by outcome and latency class.
-    pub(crate) cells: Vec<u64>,
-    /// Calls by latency: the histogram, its buckets split at the thresholds. Events that took no time are in its first
-    /// bucket, so that it counts exactly what the cells count.
-    pub(crate) latency: Vec<u64>,
-    /// The sum of all latencies, in [`SUM_UNIT`](super::SUM_UNIT)s.
-    pub(crate) sum: u64,
-}
+const LINE: usize = 8;
 
 impl Shard {
     /// Whether anything was counted here. Most threads never call most guards, and a histogram is long.
@@ -37,9 +28,11 @@ impl Recorder {
         own.map(|shard| &**shard).chain(shared)
     }
 
-    /// A word of the head.
-    pub(super) fn sum(&self, word: usize, order: Ordering) -> u64 {
-        self.shards().map(|shard| shard.head[word].load(order)).fold(0, u64::wrapping_add)
+    /// As many words of the head, from `first` on.
+    pub(super) fn sums<const N: usize>(&self, first: usize) -> [u64; N] {
+        let mut sums = [0; N];
+        self.shards().for_each(|shard| add_to(&mut sums, &shard.head[first..], Ordering::Relaxed));
+        sums
     }
 
     fn cells(&self, range: Range<usize>, out: &mut Vec<u64>) {
@@ -53,7 +46,7 @@ impl Recorder {
 
     /// How often each thing was noted.
     pub(crate) fn notes(&self) -> [u64; NOTES] {
-        std::array::from_fn(|note| self.sum(NOTED + note, Ordering::Relaxed))
+        self.sums(NOTED)
     }
 
     /// The cells, summed over all threads, into `out`.
@@ -100,25 +93,58 @@ impl Recorder {
         }
     }
 
-    /// Everything; the histogram holds at least every call that the cells hold.
+    /// Everything: the cells, into `cells`, and by bucket of the histogram ([`bounds`](Self::bounds)) the calls in it, in
+    /// parts. Events that took no time are in the first.
+    ///
+    /// The histogram may be ahead of the cells by calls that end just now. The cells decide how many calls a latency class has,
+    /// and the histogram where they are: of those it has beyond that, the slowest are left for the next time. So the two agree,
+    /// and no sum of buckets from the first on ever goes down; nor is the histogram read any further.
     #[cfg(any(feature = "metrics", plimsoll_loom))]
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        self.cells_into(&mut snapshot.cells);
-        let buckets = histogram::BUCKETS + self.thresholds.len();
-        snapshot.latency.resize(buckets, 0);
-        for shard in self.shards().filter(|shard| shard.is_used()) {
-            add_to(&mut snapshot.latency, &shard.head[HISTOGRAM..], Ordering::Relaxed);
+    pub(crate) fn snapshot(&self, cells: &mut Vec<u64>, mut each: impl FnMut(usize, u64)) {
+        let classes = self.classes();
+        cells.clear();
+        cells.resize(Outcome::COUNT * classes, 0);
+        for shard in self.shards() {
+            // Of one shard, for calls are counted in both by the same thread.
+            let mut by_class = [0_u64; MAX_THRESHOLDS + 1];
+            let (seen, unseen) = shard.cells[PAD..].split_at(cells.len());
+            let pairs = seen.iter().zip(unseen).zip((0..classes).cycle());
+            for (sum, ((seen, unseen), class)) in cells.iter_mut().zip(pairs) {
+                // Acquired: see `put`.
+                let n = seen.load(Ordering::Acquire).wrapping_add(unseen.load(Ordering::Acquire));
+                *sum = sum.wrapping_add(n);
+                by_class[class] = by_class[class].wrapping_add(n);
+            }
+            for (class, mut left) in by_class.into_iter().enumerate().filter(|(_, n)| *n > 0) {
+                let mut take = |index, n: u64| {
+                    let n = n.min(left);
+                    left -= n;
+                    each(index, n);
+                    left > 0
+                };
+                if class > 0 || take(0, shard.head[UNTIMED].load(Ordering::Relaxed)) {
+                    let words = self.buckets(class);
+                    let first = words.start;
+                    read(&shard.head[HISTOGRAM..][words], |index, n| take(first + index, n));
+                }
+            }
         }
-        snapshot.sum = self.sum(SUM, Ordering::Relaxed);
-        snapshot.latency[0] = snapshot.latency[0].wrapping_add(self.sum(UNTIMED, Ordering::Acquire));
-        snapshot
+    }
+
+    /// Those of a latency class.
+    #[cfg(any(feature = "metrics", plimsoll_loom))]
+    fn buckets(&self, class: usize) -> Range<usize> {
+        let under = class.checked_sub(1).and_then(|under| self.thresholds.get(under));
+        let first = under.map_or(0, |under| histogram::bucket(under.saturating_add(1)));
+        let last = self.thresholds.get(class).map_or(histogram::BUCKETS - 1, |limit| histogram::bucket(*limit));
+        first + class..last + class + 1
     }
 
     /// The sum of all latencies, in [`SUM_UNIT`](super::SUM_UNIT)s.
-    #[cfg(feature = "metrics")]
+    #[cfg(any(feature = "metrics", plimsoll_loom))]
     pub(crate) fn sum_of_latencies(&self) -> u64 {
-        self.sum(SUM, Ordering::Relaxed)
+        let [sum] = self.sums(SUM);
+        sum
     }
 
     /// Calls by outcome.
@@ -132,7 +158,7 @@ impl Recorder {
         outcomes
     }
 
-    /// The smallest latency of each bucket of [`Snapshot::latency`], in nanoseconds: ascending.
+    /// The smallest latency of each bucket of [`snapshot`](Self::snapshot), in nanoseconds: ascending.
     ///
     /// A threshold that is itself the end of a bucket leaves an index that no latency has; it repeats its successor.
     #[cfg(feature = "metrics")]
@@ -141,12 +167,6 @@ impl Recorder {
         edges.extend(self.thresholds.iter().map(|t| t.saturating_add(1)));
         edges.sort_unstable();
         edges
-    }
-
-    /// What the latency classes are told apart by: ascending, in nanoseconds; class `c` exceeded the first `c`.
-    #[cfg(feature = "metrics")]
-    pub(crate) fn thresholds(&self) -> &[u64] {
-        &self.thresholds
     }
 
     /// `lane`, resolved against these cells.
@@ -168,6 +188,22 @@ impl Recorder {
             + shards * size_of::<CachePadded<Shard>>()
             + (cells + self.disowned.len() + self.thresholds.len()) * 8
     }
+}
+
+/// Gives each of `words` that is not zero to `take`, until that has enough.
+#[cfg(any(feature = "metrics", plimsoll_loom))]
+fn read(words: &[AtomicU64], mut take: impl FnMut(usize, u64) -> bool) {
+    let load = |word: &AtomicU64| word.load(Ordering::Relaxed);
+    let (lines, rest) = words.as_chunks::<LINE>();
+    for (line, words) in lines.iter().enumerate() {
+        // Most are.
+        if words.iter().fold(0, |any, word| any | load(word)) > 0
+            && !words.iter().enumerate().all(|(index, word)| take(line * LINE + index, load(word)))
+        {
+            return;
+        }
+    }
+    _ = rest.iter().enumerate().all(|(index, word)| take(lines.len() * LINE + index, load(word)));
 }
 
 fn add_to(sums: &mut [u64], words: &[AtomicU64], order: Ordering) {
