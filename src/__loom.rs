@@ -33,13 +33,14 @@ impl Counts {
 
     /// Calls in the cells, and calls in the histogram, of one snapshot.
     pub fn snapshot(self) -> (u64, u64) {
-        let snapshot = self.0.snapshot();
-        (snapshot.cells.iter().sum(), snapshot.latency.iter().sum())
+        let (mut cells, mut latencies) = (Vec::new(), 0);
+        self.0.snapshot(&mut cells, |_, n| latencies += n);
+        (cells.iter().sum(), latencies)
     }
 
     /// The sum of all latencies, in steps of 64.
     pub fn nanos(self) -> u64 {
-        self.0.snapshot().sum * SUM_UNIT
+        self.0.sum_of_latencies() * SUM_UNIT
     }
 
     pub fn in_flight(self) -> u64 {

@@ -90,8 +90,7 @@ impl Gate {
         report: Report,
     ) -> Self {
         let plain = Lane { accounting: config.accounting, threshold: None, patience, of_successes: false };
-        let seed = config.seed.unwrap_or(seed);
-        let control = Control::new(config, fallback, plain, watched, recorder, seed, now);
+        let control = Control::new(config, fallback, plain, watched, recorder, config.seed.unwrap_or(seed), now);
         let gate = Self {
             hot: Hot {
                 word: AtomicU64::new(0),

@@ -52,9 +52,13 @@ pub fn burn_rate(target: Target, reading: &Reading, min_events: u64) -> Result<B
         return Err(InsufficientData { events, needed, coverage, window: reading.window });
     }
     // Whole numbers as far as possible: one rounding each for the two products, and one for the quotient.
-    let bad = u128::from(reading.tally.bad) * u128::from(Target::WHOLE);
-    let allowed = u128::from(events) * u128::from(target.budget_parts());
-    Ok(BurnRate { value: bad as f64 / allowed as f64, coverage, events })
+    let value = product(reading.tally.bad, Target::WHOLE) / product(events, target.budget_parts());
+    Ok(BurnRate { value, coverage, events })
+}
+
+/// In 64 bits if they are enough: of 128, making a float is a function call.
+fn product(a: u64, b: u64) -> f64 {
+    a.checked_mul(b).map_or_else(|| (u128::from(a) * u128::from(b)) as f64, |product| product as f64)
 }
 
 /// Whether the events burn over `factor` (kept to six decimals). Exact: a burn of 1 is not over a factor of 1.

@@ -1,33 +1,57 @@
 //! Which series there are, and what they stand at.
 
 use super::durations::{Durations, Ladder, Placement};
+use super::families::{self, Sink};
 use crate::breaker::{State, Transitions};
-use crate::budget::{Budget, burn_rate};
-use crate::guard::{Guard, KeyedShown, Meter, SheddingShown};
+use crate::budget::{Budget, BurnRate, burn_rate};
+use crate::guard::{Guard, KeyedView, Meter, SheddingShown};
 use crate::outcome::{Outcome, Tally};
 use crate::record::{NOTES, Recorder};
 use crate::registry::Plimsoll;
-use crate::slo::{Objective, Slo};
+use crate::slo::{Objective, Period, Slo, Target};
 use crate::time::{Timestamp, nanos};
 use crate::window::Window;
 use std::collections::HashMap;
 
-/// Every SLO and guard that has been shown, with what does not change about them.
+/// Every SLO that has been shown, with what does not change about it.
 #[derive(Debug, Default)]
 pub(super) struct Catalogue {
-    pub(super) slos: Vec<SloSeries>,
+    slos: Vec<SloSeries>,
     /// How often an SLO was found to be declared anew.
     revision: u64,
 }
 
-/// What does not change about one SLO, unless it is declared anew.
+/// Everything there is, to be read and shown.
+pub(super) struct Everything<'a> {
+    slos: &'a mut [SloSeries],
+    guards: Vec<Guard>,
+    keyed: Vec<&'static dyn KeyedView>,
+    /// By SLO, of all guards that expect first bytes.
+    first_bytes: HashMap<*const Meter, Vec<&'static Recorder>>,
+    revision: u64,
+    now: Timestamp,
+}
+
+/// How many series there are of what; while it is the same, so are the series.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extent {
+    slos: usize,
+    guards: usize,
+    keyed: usize,
+    first_bytes: usize,
+    revision: u64,
+}
+
+/// One SLO: what does not change about it, unless it is declared anew, and what it stood at when it was last read.
 #[derive(Debug)]
 pub(super) struct SloSeries {
     pub(super) meter: &'static Meter,
     slo: &'static Slo,
     pub(super) ladder: Ladder,
     pub(super) first_ladder: Ladder,
-    pub(super) targets: Vec<String>,
+    pub(super) objectives: Vec<ObjectiveSeries>,
+    least_events: u64,
+    budget_over: Period,
     pub(super) period: String,
     pub(super) declaration: String,
     /// The alerts' windows, long and short, each once, as labels too.
@@ -36,49 +60,41 @@ pub(super) struct SloSeries {
     recent: Option<usize>,
     placements: Vec<Placement>,
     first_placement: Option<Placement>,
-    counted: Counted,
-}
-
-/// What was counted when it was last read.
-#[derive(Debug)]
-struct Counted {
-    /// By recorder.
-    cells: Vec<Vec<u64>>,
-    outcomes: [u64; Outcome::COUNT],
+    pub(super) counted: Counted,
     /// By objective.
-    tallies: Vec<Tally>,
-    durations: Durations,
-}
-
-/// Everything at one moment.
-#[derive(Debug)]
-pub(super) struct Shown<'a> {
-    pub(super) slos: Vec<SloShown<'a>>,
-    pub(super) guards: Vec<GuardShown>,
-    pub(super) keyed: Vec<KeyedShown>,
-    revision: u64,
-}
-
-/// One SLO at one moment.
-#[derive(Debug)]
-pub(super) struct SloShown<'a> {
-    pub(super) series: &'a SloSeries,
-    pub(super) outcomes: [u64; Outcome::COUNT],
-    pub(super) objectives: Vec<ObjectiveShown>,
-    pub(super) durations: &'a Durations,
+    pub(super) judged: Vec<Judged>,
     pub(super) first_bytes: Option<Durations>,
 }
 
-/// One objective at one moment.
+/// What does not change about one objective.
 #[derive(Debug)]
-pub(super) struct ObjectiveShown {
+pub(super) struct ObjectiveSeries {
     pub(super) name: &'static str,
-    pub(super) tally: Tally,
+    promised: Target,
+    pub(super) target: String,
+}
+
+/// What was counted.
+#[derive(Debug)]
+pub(super) struct Counted {
+    pub(super) outcomes: [u64; Outcome::COUNT],
+    /// By objective.
+    pub(super) tallies: Vec<Tally>,
+    pub(super) durations: Durations,
+    /// Of one recorder.
+    cells: Vec<u64>,
+}
+
+/// How one objective stands.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
     pub(super) budget_remaining: f64,
     /// Seconds; infinite if it will last.
     pub(super) exhaustion: f64,
     /// Burn rate and coverage, by window.
     pub(super) windows: Vec<(f64, f64)>,
+    /// How fast it burnt of late.
+    recent: Option<BurnRate>,
 }
 
 /// One guard at one moment.
@@ -95,20 +111,10 @@ pub(super) struct GuardShown {
     pub(super) shedding: Option<SheddingShown>,
 }
 
-/// How many series there are of what; while it is the same, so are the series.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Extent {
-    slos: usize,
-    guards: usize,
-    keyed: usize,
-    first_bytes: usize,
-    revision: u64,
-}
-
 impl Catalogue {
-    /// Reads everything there is at this moment. What time alone does is to be done first, before anything is locked: it
+    /// Finds everything there is at this moment. What time alone does is to be done first, before anything is locked: it
     /// tells subscribers, who may ask for an exposition themselves.
-    pub(super) fn read<'a>(&'a mut self, plimsoll: &Plimsoll) -> Shown<'a> {
+    pub(super) fn everything(&mut self, plimsoll: &Plimsoll) -> Everything<'_> {
         let now = plimsoll.clock().now();
         let (slos, guards) = (plimsoll.slos(), plimsoll.guards());
         self.slos.extend(slos.iter().skip(self.slos.len()).map(|slo| SloSeries::new(slo.meter)));
@@ -124,24 +130,30 @@ impl Catalogue {
                 first_bytes.entry(core.meter).or_default().push(recorder);
             }
         }
-        let read = |series: &'a mut SloSeries| {
-            let first_bytes = first_bytes.get(&std::ptr::from_ref(series.meter));
-            SloShown::read(series, first_bytes.map_or(&[], Vec::as_slice), now)
-        };
-        Shown {
-            slos: self.slos.iter_mut().map(read).collect(),
-            guards: guards.iter().map(GuardShown::read).collect(),
-            keyed: plimsoll.keyed_guards().into_iter().map(|keyed| keyed.show()).collect(),
-            revision: self.revision,
-        }
+        let keyed = plimsoll.keyed_guards();
+        Everything { slos: &mut self.slos, guards, keyed, first_bytes, revision: self.revision, now }
     }
 }
 
-impl Shown<'_> {
+impl Everything<'_> {
     pub(super) fn extent(&self) -> Extent {
-        let first_bytes = self.slos.iter().filter(|slo| slo.first_bytes.is_some()).count();
         let (slos, guards, keyed) = (self.slos.len(), self.guards.len(), self.keyed.len());
-        Extent { slos, guards, keyed, first_bytes, revision: self.revision }
+        Extent { slos, guards, keyed, first_bytes: self.first_bytes.len(), revision: self.revision }
+    }
+
+    /// Reads it, and shows each as soon as it is read: what was just read is in a cache.
+    pub(super) fn show(self, sink: &mut impl Sink) {
+        for (index, series) in self.slos.iter_mut().enumerate() {
+            let first_bytes = self.first_bytes.get(&std::ptr::from_ref(series.meter));
+            series.read(first_bytes.map_or(&[], Vec::as_slice), self.now);
+            families::slo(series, index, sink);
+        }
+        for guard in self.guards {
+            families::guard(&GuardShown::read(guard), sink);
+        }
+        for keyed in self.keyed {
+            families::keyed(&keyed.show(), sink);
+        }
     }
 }
 
@@ -154,25 +166,114 @@ impl SloSeries {
         windows.dedup();
         let recent = slo.alert_windows().iter().map(|alert| Window::of(alert.long())).min();
         let ladder = Ladder::new(thresholds(meter).collect());
+        let series = |objective: &'static Objective| ObjectiveSeries {
+            name: objective.name(),
+            promised: objective.target(),
+            target: objective.target().as_percent().to_string(),
+        };
         Self {
             counted: Counted {
-                cells: Vec::new(),
                 outcomes: [0; Outcome::COUNT],
                 tallies: vec![Tally::default(); slo.objectives().len()],
                 durations: ladder.empty(),
+                cells: Vec::new(),
             },
+            judged: slo.objectives().iter().map(|_| Judged::default()).collect(),
+            first_bytes: None,
             recent: recent.and_then(|recent| windows.iter().position(|window| *window == recent)),
             meter,
             slo,
             ladder,
             first_ladder: Ladder::new(Vec::new()),
-            targets: slo.objectives().iter().map(|objective| objective.target().as_percent().to_string()).collect(),
+            objectives: slo.objectives().iter().map(series).collect(),
+            least_events: slo.least_events(),
+            budget_over: slo.period(),
             period: slo.period().to_string(),
             declaration: slo.declaration(),
             windows: windows.into_iter().map(|window| (window, window.to_string())).collect(),
             placements: Vec::new(),
             first_placement: None,
         }
+    }
+
+    fn read(&mut self, first_bytes: &[&Recorder], now: Timestamp) {
+        // Of most SLOs nothing was counted since the last time, and a histogram is long. Each call that ends is in a cell, and
+        // no cell goes down: so while their sum is the same, all else is.
+        if self.judge(now) != self.counted.durations.count() {
+            self.count();
+        }
+        self.read_first_bytes(first_bytes);
+    }
+
+    /// Counts anew, all that must agree from the same cells.
+    fn count(&mut self) {
+        let Self { ladder, placements, counted, .. } = self;
+        let Counted { outcomes, tallies, durations, cells } = counted;
+        *outcomes = [0; Outcome::COUNT];
+        tallies.fill(Tally::default());
+        durations.clear();
+        let mut index = 0;
+        self.meter.each_source(|recorder, mappings| {
+            if index == placements.len() {
+                placements.push(ladder.place(recorder));
+            }
+            durations.add(recorder, cells, &placements[index]);
+            for (tally, mapping) in tallies.iter_mut().zip(mappings) {
+                *tally += mapping.tally(cells);
+            }
+            let classes = cells.len() / Outcome::COUNT;
+            for (sum, row) in outcomes.iter_mut().zip(cells.chunks(classes.max(1))) {
+                *sum += row.iter().sum::<u64>();
+            }
+            index += 1;
+        });
+    }
+
+    /// The latencies to the first byte, of all guards that expect one.
+    fn read_first_bytes(&mut self, recorders: &[&Recorder]) {
+        let Some(first) = recorders.first() else { return };
+        let Self { first_bytes, first_ladder, first_placement, counted, .. } = self;
+        let durations = first_bytes.get_or_insert_with(|| first_ladder.empty());
+        let calls = recorders.iter().flat_map(|recorder| recorder.outcomes());
+        if calls.sum::<u64>() == durations.count() {
+            return;
+        }
+        let placement = first_placement.get_or_insert_with(|| first_ladder.place(first));
+        durations.clear();
+        for recorder in recorders {
+            durations.add(recorder, &mut counted.cells, placement);
+        }
+    }
+
+    /// Judges the objectives. Gives how many calls there were at that moment.
+    fn judge(&mut self, now: Timestamp) -> u64 {
+        let Self { meter, windows, recent, objectives, judged, least_events, budget_over, .. } = self;
+        let period = match budget_over {
+            Period::Rolling(length) => Window::of(*length),
+            Period::CalendarMonth => meter.period(),
+        };
+        judged.iter_mut().for_each(|judged| judged.windows.clear());
+        meter.look(now, |view| {
+            for (index, (window, _)) in windows.iter().enumerate() {
+                let mut of = judged.iter_mut().zip(&*objectives);
+                view.read_all(*window, |reading| {
+                    let Some((judged, objective)) = of.next() else { return };
+                    let burn = burn_rate(objective.promised, &reading, *least_events).ok();
+                    judged.windows.push((burn.map_or(0.0, |burn| burn.value), reading.coverage));
+                    if *recent == Some(index) {
+                        judged.recent = burn;
+                    }
+                });
+            }
+            let mut of = judged.iter_mut().zip(&*objectives);
+            view.read_all(period, |reading| {
+                let Some((judged, objective)) = of.next() else { return };
+                let budget = Budget::new(objective.promised, *budget_over, &reading, judged.recent);
+                judged.budget_remaining = budget.remaining;
+                judged.exhaustion = budget.time_to_exhaustion.map_or(f64::INFINITY, |left| left.as_secs_f64());
+            });
+            view.total(0).total()
+        })
     }
 }
 
@@ -181,107 +282,15 @@ pub(super) fn thresholds(meter: &Meter) -> impl Iterator<Item = u64> {
     meter.slo().objectives().iter().filter_map(Objective::threshold).map(nanos)
 }
 
-impl<'a> SloShown<'a> {
-    fn read(series: &'a mut SloSeries, first_bytes: &[&Recorder], now: Timestamp) -> Self {
-        series.count();
-        let first_bytes = series.first_bytes(first_bytes);
-        let series = &*series;
-        let Counted { outcomes, tallies, durations, .. } = &series.counted;
-        Self { series, outcomes: *outcomes, objectives: series.objectives(tallies, now), durations, first_bytes }
-    }
-}
-
-impl SloSeries {
-    /// Brings what was counted up to date. Of most SLOs nothing was since the last time, and a histogram is long: each call
-    /// that ends is in a cell, so while these are the same all else is.
-    fn count(&mut self) {
-        let counted = &mut self.counted;
-        let (mut index, mut is_same) = (0, true);
-        let mut cells = Vec::new();
-        self.meter.each_source(|recorder, _| {
-            recorder.cells_into(&mut cells);
-            is_same &= counted.cells.get(index) == Some(&cells);
-            index += 1;
-        });
-        if !is_same {
-            self.count_anew();
-        }
-    }
-
-    fn count_anew(&mut self) {
-        let Self { counted, ladder, placements, .. } = self;
-        counted.cells.clear();
-        counted.outcomes = [0; Outcome::COUNT];
-        counted.tallies.fill(Tally::default());
-        counted.durations = ladder.empty();
-        let mut index = 0;
-        self.meter.each_source(|recorder, mappings| {
-            // One snapshot for outcomes, verdicts and durations: that is why they agree.
-            let snapshot = recorder.snapshot();
-            if index == placements.len() {
-                placements.push(ladder.place(recorder));
-            }
-            counted.durations.add(&snapshot, &placements[index]);
-            for (tally, mapping) in counted.tallies.iter_mut().zip(mappings) {
-                *tally += mapping.tally(&snapshot.cells);
-            }
-            let classes = snapshot.cells.len() / Outcome::COUNT;
-            for (sum, row) in counted.outcomes.iter_mut().zip(snapshot.cells.chunks(classes.max(1))) {
-                *sum += row.iter().sum::<u64>();
-            }
-            counted.cells.push(snapshot.cells);
-            index += 1;
-        });
-    }
-
-    /// The latencies to the first byte, of all guards that expect one.
-    fn first_bytes(&mut self, recorders: &[&Recorder]) -> Option<Durations> {
-        let first = recorders.first()?;
-        let ladder = &self.first_ladder;
-        let placement = self.first_placement.get_or_insert_with(|| ladder.place(first));
-        let mut durations = ladder.empty();
-        recorders.iter().for_each(|recorder| durations.add(&recorder.snapshot(), placement));
-        Some(durations)
-    }
-
-    fn objectives(&self, tallies: &[Tally], now: Timestamp) -> Vec<ObjectiveShown> {
-        let (slo, period) = (self.slo, self.meter.period());
-        let windows = self.windows.iter().map(|(window, _)| *window).chain([period]);
-        let readings = self.meter.readings(windows, now);
-        let of_objective = |objective: usize| readings.iter().skip(objective).step_by(tallies.len());
-        let each = slo.objectives().iter().zip(tallies).enumerate().map(|(index, (objective, tally))| {
-            let target = objective.target();
-            let rate = |reading| burn_rate(target, reading, slo.least_events()).ok();
-            let burn = |reading| rate(reading).map_or(0.0, |burn| burn.value);
-            let recent = self.recent.and_then(|window| rate(of_objective(index).nth(window)?));
-            let of_period = of_objective(index).nth(self.windows.len());
-            let budget = of_period.map(|reading| Budget::new(target, slo.period(), reading, recent));
-            let exhaustion = budget.and_then(|budget| budget.time_to_exhaustion);
-            ObjectiveShown {
-                name: objective.name(),
-                tally: *tally,
-                budget_remaining: budget.map_or(1.0, |budget| budget.remaining),
-                exhaustion: exhaustion.map_or(f64::INFINITY, |left| left.as_secs_f64()),
-                windows: of_objective(index)
-                    .take(self.windows.len())
-                    .map(|reading| (burn(reading), reading.coverage))
-                    .collect(),
-            }
-        });
-        each.collect()
-    }
-}
-
 impl GuardShown {
-    fn read(guard: &Guard) -> Self {
-        let in_flight = guard.in_flight();
+    fn read(guard: Guard) -> Self {
         Self {
             name: guard.name(),
             state: guard.core.gate.as_ref().map_or(State::Closed, |gate| gate.peek()),
             transitions: guard.core.gate.as_ref().map(|gate| gate.transitions()),
             slo: guard.slo(),
             refusals: guard.core.recorder.notes(),
-            in_flight,
+            in_flight: guard.in_flight(),
             shedding: guard.core.shedding().map(|shedding| shedding.shown()),
         }
     }

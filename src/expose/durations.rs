@@ -1,14 +1,11 @@
 //! From the fine histogram of the recorders to the few buckets that are exported.
 //!
-//! A recorder's histogram may be ahead of its cells by calls that ended while the two were read. What is exported must
-//! add up, so the cells decide: they know how many calls lie between any two of the SLO's thresholds (a *segment*), and
-//! within a segment a bucket bound counts at most that many. A minimum of two numbers that only grow only grows itself:
-//! so buckets never go down, and nothing has to be remembered between two scrapes.
+//! What is exported must add up, and a recorder's snapshot does: its cells decide how many calls lie between any two of
+//! the SLO's thresholds (a *segment*), and no sum of buckets goes down. So nothing has to be remembered between two scrapes.
 
-use crate::outcome::Outcome;
+use crate::record::Recorder;
 #[cfg(feature = "prometheus")]
 use crate::record::SUM_UNIT;
-use crate::record::{Recorder, Snapshot};
 
 /// Bucket bounds in nanoseconds, beside the thresholds: 5 ms to 10 s.
 const DEFAULT: [u64; 11] = [
@@ -33,7 +30,6 @@ pub(super) struct Ladder {
     /// As Prometheus writes them, in seconds.
     #[cfg(feature = "prometheus")]
     pub(super) labels: Vec<String>,
-    thresholds: Vec<u64>,
     /// The segment of each bucket: how many thresholds lie below it.
     segments: Vec<usize>,
 }
@@ -52,7 +48,6 @@ impl Ladder {
             #[cfg(feature = "prometheus")]
             labels: bounds.iter().map(|bound| label(seconds(*bound))).collect(),
             bounds,
-            thresholds,
             segments,
         }
     }
@@ -73,14 +68,12 @@ impl Ladder {
     pub(super) fn empty(&self) -> Durations {
         Durations {
             seen: vec![(0, 0.0); self.segments.len()],
-            counted: vec![0; self.thresholds.len() + 1],
-            segments: self.segments.clone(),
             #[cfg(feature = "prometheus")]
             sum: 0,
         }
     }
 
-    /// How a recorder's buckets and classes lie on this ladder.
+    /// How a recorder's buckets lie on this ladder.
     pub(super) fn place(&self, recorder: &Recorder) -> Placement {
         let edges = recorder.bounds();
         let buckets = (0..edges.len()).map(|index| {
@@ -89,61 +82,51 @@ impl Ladder {
             let middle = next.map_or(low, |next| low + next.saturating_sub(1).saturating_sub(low) / 2);
             (self.bounds.partition_point(|bound| *bound < middle), middle as f64)
         });
-        let exceeded = |class: usize| class.checked_sub(1).and_then(|last| recorder.thresholds().get(last));
-        let classes = (0..=recorder.thresholds().len())
-            .map(|class| exceeded(class).map_or(0, |last| self.thresholds.partition_point(|t| t <= last)));
-        Placement { buckets: buckets.collect(), classes: classes.collect() }
+        Placement(buckets.collect())
     }
 }
 
-/// Where one recorder's buckets and latency classes belong.
+/// Where one recorder's buckets belong: the ladder's bucket, and the latency that stands for it.
 #[derive(Debug)]
-pub(super) struct Placement {
-    /// By bucket of the recorder: the ladder's bucket, and the latency that stands for it.
-    buckets: Vec<(usize, f64)>,
-    /// By latency class: the segment.
-    classes: Vec<usize>,
-}
+pub(super) struct Placement(Vec<(usize, f64)>);
 
 /// What a histogram shows.
 #[derive(Debug)]
 pub(super) struct Durations {
     /// By bucket: how many calls were seen in it, and the sum of their latencies, roughly (nanoseconds).
     seen: Vec<(u64, f64)>,
-    /// By segment: how many calls the cells hold.
-    counted: Vec<u64>,
-    segments: Vec<usize>,
     /// In units of [`SUM_UNIT`] nanoseconds.
     #[cfg(feature = "prometheus")]
     sum: u64,
 }
 
 impl Durations {
-    /// Adds what one recorder holds.
-    pub(super) fn add(&mut self, snapshot: &Snapshot, placement: &Placement) {
-        for (n, (bucket, middle)) in snapshot.latency.iter().zip(&placement.buckets) {
-            if *n > 0 {
-                let (seen, sum) = &mut self.seen[*bucket];
-                *seen = seen.saturating_add(*n);
-                *sum += *n as f64 * middle;
-            }
-        }
-        let classes = (snapshot.cells.len() / Outcome::COUNT).max(1);
-        for row in snapshot.cells.chunks(classes) {
-            for (n, segment) in row.iter().zip(&placement.classes) {
-                self.counted[*segment] = self.counted[*segment].saturating_add(*n);
-            }
-        }
+    /// Makes it nothing again.
+    pub(super) fn clear(&mut self) {
+        self.seen.fill((0, 0.0));
         #[cfg(feature = "prometheus")]
         {
-            self.sum = self.sum.wrapping_add(snapshot.sum);
+            self.sum = 0;
+        }
+    }
+
+    /// Adds what one recorder holds, of which the cells are left in `cells`.
+    pub(super) fn add(&mut self, recorder: &Recorder, cells: &mut Vec<u64>, Placement(buckets): &Placement) {
+        recorder.snapshot(cells, |index, n| {
+            let (bucket, middle) = buckets[index];
+            let (seen, sum) = &mut self.seen[bucket];
+            *seen = seen.saturating_add(n);
+            *sum += n as f64 * middle;
+        });
+        #[cfg(feature = "prometheus")]
+        {
+            self.sum = self.sum.wrapping_add(recorder.sum_of_latencies());
         }
     }
 
     /// How many calls there were.
-    #[cfg(feature = "prometheus")]
     pub(super) fn count(&self) -> u64 {
-        self.counted.iter().sum()
+        self.seen.iter().map(|(n, _)| n).sum()
     }
 
     /// How long they took together, in seconds.
@@ -155,28 +138,26 @@ impl Durations {
     /// For each bound, how many calls took no longer.
     #[cfg(feature = "prometheus")]
     pub(super) fn cumulative(&self) -> impl Iterator<Item = u64> {
-        let (mut segment, mut below, mut seen) = (0, 0, 0_u64);
         let bounded = self.seen.len() - 1;
-        self.seen.iter().zip(&self.segments).take(bounded).map(move |((n, _), of)| {
-            if *of != segment {
-                below += self.counted[segment];
-                (segment, seen) = (*of, 0);
-            }
-            seen += n;
-            below + seen.min(self.counted[segment])
+        self.seen.iter().take(bounded).scan(0_u64, |below, (n, _)| {
+            *below = below.saturating_add(*n);
+            Some(*below)
         })
     }
 
-    /// Adds to `given` what came since, as far as the cells count it, and calls `each` with so many seconds, so many
-    /// times. Calls that are seen but not counted yet are left for the next time.
+    /// Adds to `given` what came since, and calls `each` with so many seconds, so many times. Of a segment no more is handed
+    /// on than is in it: a call that takes the place of a slower one for a moment does not come twice.
     pub(super) fn publish(&self, ladder: &Ladder, given: &mut Vec<Given>, mut each: impl FnMut(f64, u64)) {
         given.resize(self.seen.len(), Given::default());
-        let mut room = self.counted.clone();
-        for (given, segment) in given.iter().zip(&self.segments) {
+        let mut room = vec![0_u64; self.seen.len()];
+        for ((seen, _), segment) in self.seen.iter().zip(&ladder.segments) {
+            room[*segment] = room[*segment].saturating_add(*seen);
+        }
+        for (given, segment) in given.iter().zip(&ladder.segments) {
             room[*segment] = room[*segment].saturating_sub(given.calls);
         }
         for (index, ((seen, sum), given)) in self.seen.iter().zip(given).enumerate() {
-            let room = &mut room[self.segments[index]];
+            let room = &mut room[ladder.segments[index]];
             let more = seen.saturating_sub(given.calls).min(*room);
             if more > 0 {
                 *room -= more;

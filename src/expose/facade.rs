@@ -1,9 +1,9 @@
 //! Publishing through the `metrics` facade.
 
 use super::Kept;
-use super::catalogue::{Extent, Shown};
+use super::catalogue::{Everything, Extent};
 use super::durations::{Durations, Given, Ladder};
-use super::families::{ALL, Family, Kind, Labels, Sink, walk};
+use super::families::{self, ALL, Family, Kind, Sink};
 use crate::registry::Plimsoll;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
 
@@ -30,8 +30,8 @@ impl Plimsoll {
         // In this order: what is published last was read last.
         let mut facade = kept.facade.lock();
         let mut catalogue = kept.catalogue.lock();
-        let shown = catalogue.read(self);
-        metrics::with_recorder(|recorder| facade.publish(&shown, recorder));
+        let everything = catalogue.everything(self);
+        metrics::with_recorder(|recorder| facade.publish(everything, recorder));
     }
 }
 
@@ -53,14 +53,14 @@ enum Handle {
 }
 
 impl Facade {
-    fn publish(&mut self, shown: &Shown<'_>, recorder: &dyn Recorder) {
+    fn publish(&mut self, everything: Everything<'_>, recorder: &dyn Recorder) {
         let address = std::ptr::from_ref(recorder).cast::<()>().addr();
         if self.recorder != Some(address) {
             *self = Self { recorder: Some(address), ..Self::default() };
             describe(recorder);
         }
-        if shown.extent() != self.extent {
-            self.extent = shown.extent();
+        if everything.extent() != self.extent {
+            self.extent = everything.extent();
             // A facade cannot take a series back: what is no longer declared shall not stand as it was.
             for handle in self.handles.drain(..) {
                 if let Handle::Gauge(gauge) = handle {
@@ -68,7 +68,7 @@ impl Facade {
                 }
             }
         }
-        walk(shown, &mut Publisher { facade: self, recorder, family: ALL[0], next: 0 });
+        everything.show(&mut Publisher { facade: self, recorder, next: 0 });
     }
 
     fn given(&mut self, family: &'static str, slo: usize) -> &mut Vec<Given> {
@@ -98,18 +98,20 @@ fn describe(recorder: &dyn Recorder) {
 struct Publisher<'a> {
     facade: &'a mut Facade,
     recorder: &'a dyn Recorder,
-    family: &'static Family,
     next: usize,
 }
 
 impl Publisher<'_> {
     /// The handle of the next series.
-    fn handle(&mut self, labels: Labels<'_>) -> &Handle {
+    fn handle<'a, const N: usize>(
+        &mut self,
+        family: &Family,
+        labels: impl Fn() -> [families::Label<'a>; N],
+    ) -> &Handle {
         if self.next == self.facade.handles.len() {
-            let labels: Vec<Label> =
-                labels.iter().map(|(name, value)| Label::new(*name, (*value).to_owned())).collect();
-            let key = Key::from_parts(self.family.name, labels);
-            self.facade.handles.push(match self.family.kind {
+            let labels: Vec<Label> = labels().map(|(name, value)| Label::new(name, value.to_owned())).into();
+            let key = Key::from_parts(family.name, labels);
+            self.facade.handles.push(match family.kind {
                 Kind::Counter => Handle::Counter(self.recorder.register_counter(&key, &METADATA)),
                 Kind::Gauge => Handle::Gauge(self.recorder.register_gauge(&key, &METADATA)),
                 Kind::Histogram => Handle::Histogram(self.recorder.register_histogram(&key, &METADATA)),
@@ -121,26 +123,39 @@ impl Publisher<'_> {
 }
 
 impl Sink for Publisher<'_> {
-    fn family(&mut self, family: &'static Family) {
-        self.family = family;
-    }
-
-    fn counter(&mut self, labels: Labels<'_>, value: u64) {
-        if let Handle::Counter(counter) = self.handle(labels) {
+    fn counter<'a, const N: usize>(
+        &mut self,
+        family: &'static Family,
+        labels: impl Fn() -> [families::Label<'a>; N],
+        value: u64,
+    ) {
+        if let Handle::Counter(counter) = self.handle(family, labels) {
             counter.absolute(value);
         }
     }
 
-    fn gauge(&mut self, labels: Labels<'_>, value: f64) {
-        if let Handle::Gauge(gauge) = self.handle(labels) {
+    fn gauge<'a, const N: usize>(
+        &mut self,
+        family: &'static Family,
+        labels: impl Fn() -> [families::Label<'a>; N],
+        value: f64,
+    ) {
+        if let Handle::Gauge(gauge) = self.handle(family, labels) {
             gauge.set(value);
         }
     }
 
-    fn histogram(&mut self, labels: Labels<'_>, slo: usize, ladder: &Ladder, durations: &Durations) {
-        let Handle::Histogram(histogram) = self.handle(labels) else { return };
+    fn histogram<'a, const N: usize>(
+        &mut self,
+        family: &'static Family,
+        labels: impl Fn() -> [families::Label<'a>; N],
+        slo: usize,
+        ladder: &Ladder,
+        durations: &Durations,
+    ) {
+        let Handle::Histogram(histogram) = self.handle(family, labels) else { return };
         let histogram = histogram.clone();
-        let given = self.facade.given(self.family.name, slo);
+        let given = self.facade.given(family.name, slo);
         durations.publish(ladder, given, |seconds, n| {
             histogram.record_many(seconds, usize::try_from(n).unwrap_or(usize::MAX));
         });

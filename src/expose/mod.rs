@@ -1,7 +1,7 @@
 //! SHOW to machines: everything that is counted, under the names of [`names`](crate::names).
 //!
-//! [`catalogue`] says which series there are and reads them, all of one SLO from one snapshot of its cells;
-//! [`families`] puts them in order; [`facade`] hands them to the `metrics` crate, and `text` writes them down as
+//! [`catalogue`] says what there is and reads it, all of one SLO from one snapshot of its cells; [`families`] says which
+//! series that makes; [`facade`] hands them to the `metrics` crate, and `text` writes them down as
 //! Prometheus reads them. None of it is on the way of a call: it happens when somebody asks.
 //!
 //! What is promised of every exposition, also while calls go on:

@@ -33,8 +33,7 @@ impl Plimsoll {
         let kept = self.kept::<Kept>();
         let mut text = kept.text.lock();
         let mut catalogue = kept.catalogue.lock();
-        let shown = catalogue.read(self);
-        text.write(&shown, out);
+        text.write(catalogue.everything(self), out);
     }
 
     /// A builder for those who keep to the exporter's own endpoint, or push gateway, and [`publish`](Self::publish):

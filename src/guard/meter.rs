@@ -12,7 +12,7 @@ use crate::record::Mapping;
 use crate::record::{Lane, MAX_THRESHOLDS, Recorder};
 use crate::slo::{MOST_THRESHOLDS, Objective, Period, Slo};
 use crate::time::Timestamp;
-use crate::window::{Column, History, Latency, Reading, Window};
+use crate::window::{Column, History, Latency, Reading, View, Window};
 use parking_lot::{Mutex, RwLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -259,9 +259,14 @@ impl Meter {
         Brief { is_well: quiet && left > 0.0, left, burn }
     }
 
+    /// Looks back from `now`.
+    pub(crate) fn look<T>(&self, now: Timestamp, look: impl FnOnce(&mut View<'_>) -> T) -> T {
+        self.history.look(now, look)
+    }
+
     /// Readings of one moment: of each window, one by objective.
     pub(crate) fn readings(&self, windows: impl IntoIterator<Item = Window>, now: Timestamp) -> Vec<Reading> {
-        self.history.look(now, |view| {
+        self.look(now, |view| {
             let mut readings = Vec::new();
             windows.into_iter().for_each(|window| view.read_all(window, |reading| readings.push(reading)));
             readings
@@ -304,10 +309,14 @@ impl Meter {
 
     /// The window that the budget is kept over: the period, or the calendar month so far.
     pub(crate) fn period(&self) -> Window {
-        let wall = self.hub.clock.wall();
-        let begun = self.slo().period().start(wall);
-        // A clock that stands before the beginning of its own month is in no month.
-        Window::of(wall.duration_since(begun).unwrap_or_default())
+        match self.slo().period() {
+            Period::Rolling(length) => Window::of(length),
+            month @ Period::CalendarMonth => {
+                let wall = self.hub.clock.wall();
+                // A clock that stands before the beginning of its own month is in no month.
+                Window::of(wall.duration_since(month.start(wall)).unwrap_or_default())
+            }
+        }
     }
 
     pub(crate) fn sources(&self) -> Vec<&'static Recorder> {

@@ -29,13 +29,12 @@ pub(super) struct Past {
 impl Recorder {
     /// Calls in flight.
     pub(crate) fn in_flight(&self) -> u64 {
-        (0..EPOCHS).map(|epoch| self.in_flight_of(epoch)).sum()
+        self.in_flight_by_epoch().iter().sum()
     }
 
-    fn in_flight_of(&self, epoch: usize) -> u64 {
-        let n = self.sum_in_flight(epoch);
+    fn in_flight_by_epoch(&self) -> [u64; EPOCHS] {
         // Shards are read one after another: a call that moved between two readings may show as −1.
-        if n > i32::MAX as u32 { 0 } else { n.into() }
+        self.sum_in_flight().map(|n| if n > i32::MAX as u32 { 0 } else { n.into() })
     }
 
     /// Closes the current epoch and opens one in which nothing is in flight that counts; if there is none, the oldest, of
@@ -43,7 +42,7 @@ impl Recorder {
     pub(crate) fn turn_epoch(&self, now: Timestamp) {
         let mut epochs = self.epochs.lock();
         let Epochs { current, past } = &mut *epochs;
-        let in_flight: [u64; EPOCHS] = std::array::from_fn(|epoch| self.in_flight_of(epoch));
+        let in_flight = self.in_flight_by_epoch();
         for (past, n) in past.iter_mut().zip(in_flight) {
             // Of what was forgiven some has ended: it shall not cover for calls that came later.
             past.forgiven = past.forgiven.min(n);
@@ -64,16 +63,16 @@ impl Recorder {
 
     /// Holds the age of what is in flight now against nobody any more: it was admitted in an earlier life.
     pub(crate) fn forgive(&self) {
-        for (epoch, past) in self.epochs.lock().past.iter_mut().enumerate() {
-            past.forgiven = self.in_flight_of(epoch);
+        for (past, n) in self.epochs.lock().past.iter_mut().zip(self.in_flight_by_epoch()) {
+            past.forgiven = n;
         }
     }
 
     /// Calls that have been in flight for at least `age`, those that were forgiven left out.
     pub(crate) fn older_than(&self, age: Duration, now: Timestamp) -> u64 {
-        let Epochs { current, past } = *self.epochs.lock();
+        let (Epochs { current, past }, in_flight) = (*self.epochs.lock(), self.in_flight_by_epoch());
         let old = |epoch: usize| {
-            let (Past { closed_at, forgiven, carried }, n) = (past[epoch], self.in_flight_of(epoch));
+            let (Past { closed_at, forgiven, carried }, n) = (past[epoch], in_flight[epoch]);
             let old = if epoch != current && now.since(closed_at) >= age {
                 n
             } else if now.since(carried.1) >= age {

@@ -14,8 +14,6 @@ mod shard;
 pub(crate) mod slots;
 
 pub(crate) use lane::{Lane, Mapping};
-#[cfg(feature = "metrics")]
-pub(crate) use reading::Snapshot;
 
 use crate::outcome::{Outcome, Row};
 use crate::sync::{AtomicU64, Mutex, Ordering};

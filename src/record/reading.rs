@@ -1,23 +1,16 @@
 //! Reading what was counted: sums over all shards, shard by shard, for that is how they lie in memory.
 
+use super::epochs::EPOCHS;
 use super::shard::{ROOM, Shard};
 use super::{Lane, Mapping, NOTES, Recorder, histogram, slots};
 use crate::outcome::Outcome;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU32, Ordering};
 use crate::time::nanos;
-
-/// What was counted so far, over all threads.
 #[cfg(any(feature = "metrics", plimsoll_loom))]
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Snapshot {
-    /// Calls by outcome and latency class.
-    pub(crate) cells: Vec<u64>,
-    /// Calls by latency: the histogram, its buckets split at the thresholds. Events that took no time are in its first
-    /// bucket, so that it counts exactly what the cells count.
-    pub(crate) latency: Vec<u64>,
-    /// The sum of all latencies, in [`SUM_UNIT`](super::SUM_UNIT)s.
-    pub(crate) sum: u64,
-}
+use std::ops::Range;
+
+/// Counters that are looked at together.
+const LINE: usize = 16;
 
 impl Recorder {
     /// Those in which anything can have been counted.
@@ -27,19 +20,27 @@ impl Recorder {
         own.map(|shard| &**shard).chain(shared)
     }
 
-    /// The sum of a word over all shards.
-    fn sum(&self, word: impl Fn(&Shard) -> &AtomicU64, order: Ordering) -> u64 {
-        self.shards().map(|shard| word(shard).load(order)).fold(0, u64::wrapping_add)
+    #[cfg(any(feature = "metrics", plimsoll_loom))]
+    fn sum(&self, word: impl Fn(&Shard) -> u64) -> u64 {
+        self.shards().map(word).fold(0, u64::wrapping_add)
     }
 
-    /// Calls in flight in an epoch, modulo 2³².
-    pub(super) fn sum_in_flight(&self, epoch: usize) -> u32 {
-        self.shards().map(|shard| shard.in_flight[epoch].load(Ordering::Relaxed)).fold(0, u32::wrapping_add)
+    /// Calls in flight by epoch, modulo 2³².
+    pub(super) fn sum_in_flight(&self) -> [u32; EPOCHS] {
+        let mut sums = [0_u32; EPOCHS];
+        self.shards().for_each(|shard| add_to(&mut sums, &shard.in_flight));
+        sums
     }
 
     /// How often each thing was noted.
     pub(crate) fn notes(&self) -> [u64; NOTES] {
-        std::array::from_fn(|note| self.sum(|shard| &shard.notes[note], Ordering::Relaxed))
+        let mut sums = [0_u64; NOTES];
+        for shard in self.shards() {
+            for (sum, word) in sums.iter_mut().zip(&shard.notes) {
+                *sum = sum.wrapping_add(word.load(Ordering::Relaxed));
+            }
+        }
+        sums
     }
 
     fn seen_into(&self, out: &mut Vec<u64>) {
@@ -73,23 +74,22 @@ impl Recorder {
         }
     }
 
+    /// Those in which something was counted.
+    fn used(&self) -> Vec<&Shard> {
+        self.shards().filter(|shard| shard.is_used()).collect()
+    }
+
     /// The lower halves of the histogram's counters, over all threads.
     fn halves(&self) -> [u32; ROOM] {
         let mut sums = [0_u32; ROOM];
-        for shard in self.shards().filter(|shard| shard.is_used()) {
-            for (sum, word) in sums.iter_mut().zip(&shard.histogram) {
-                *sum = sum.wrapping_add(word.load(Ordering::Relaxed));
-            }
-        }
+        self.used().into_iter().for_each(|shard| add_to(&mut sums, &shard.histogram));
         sums
     }
 
-    /// Brings the full histogram up to date. No counter comes round between two looks: the windows look every few seconds
-    /// in which there are calls. Whoever has the lock sees no less in the shards than who had it before.
+    /// Brings the full histogram up to date.
     fn keep_up(&self, full: &mut [u64]) {
-        for (full, half) in full.iter_mut().zip(self.halves()) {
-            *full = full.wrapping_add(half.wrapping_sub(*full as u32).into());
-        }
+        let used = self.used();
+        full.chunks_mut(LINE).enumerate().for_each(|(line, full)| keep_up_from(line * LINE, full, &used));
     }
 
     /// [`keep_up`](Self::keep_up), unless somebody else is about it.
@@ -131,25 +131,51 @@ impl Recorder {
         }
     }
 
-    /// Everything; the histogram holds at least every call that the cells hold.
+    /// Everything: the cells, into `cells`, and by bucket of the histogram ([`bounds`](Self::bounds)) the calls in it, in
+    /// parts. Events that took no time are in the first.
+    ///
+    /// The histogram may be ahead of the cells by calls that end just now. The cells decide how many calls a latency class has,
+    /// and the histogram where they are: of those it has beyond that, the slowest are left for the next time. So the two agree,
+    /// and no sum of buckets from the first on ever goes down; nor is the histogram read any further.
     #[cfg(any(feature = "metrics", plimsoll_loom))]
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        self.cells_into(&mut snapshot.cells);
-        let mut full = self.histogram.lock();
-        self.keep_up(&mut full);
-        snapshot.latency = full.to_vec();
-        drop(full);
-        snapshot.sum = self.sum(|shard| &shard.sum, Ordering::Relaxed);
-        let untimed = self.sum(|shard| &shard.untimed, Ordering::Acquire);
-        snapshot.latency.iter_mut().take(1).for_each(|first| *first = first.wrapping_add(untimed));
-        snapshot
+    pub(crate) fn snapshot(&self, cells: &mut Vec<u64>, mut each: impl FnMut(usize, u64)) {
+        self.cells_into(cells);
+        // After the cells: whoever sees a call there sees it in what is read from here on.
+        let mut untimed = self.sum(|shard| shard.untimed.load(Ordering::Relaxed));
+        let (mut full, used) = (self.histogram.lock(), self.used());
+        for class in 0..self.classes() {
+            let of_class = cells.iter().skip(class).step_by(self.classes());
+            let mut left = of_class.fold(0_u64, |sum, n| sum.wrapping_add(*n));
+            let mut take = |index, n: u64| {
+                let n = n.min(left);
+                left -= n;
+                each(index, n);
+                left > 0
+            };
+            let mut wanted = take(0, std::mem::take(&mut untimed));
+            let words = self.buckets(class);
+            for begin in words.clone().step_by(LINE) {
+                let Some(full) = full.get_mut(begin..words.end.min(begin + LINE)).filter(|_| wanted) else { break };
+                keep_up_from(begin, full, &used);
+                // Most are zero.
+                wanted = full.iter().all(|n| *n == 0) || full.iter().enumerate().all(|(i, n)| take(begin + i, *n));
+            }
+        }
+    }
+
+    /// Those of a latency class.
+    #[cfg(any(feature = "metrics", plimsoll_loom))]
+    fn buckets(&self, class: usize) -> Range<usize> {
+        let under = class.checked_sub(1).and_then(|under| self.thresholds.get(under));
+        let first = under.map_or(0, |under| histogram::bucket(under.saturating_add(1)));
+        let last = self.thresholds.get(class).map_or(histogram::BUCKETS - 1, |limit| histogram::bucket(*limit));
+        first + class..last + class + 1
     }
 
     /// The sum of all latencies, in [`SUM_UNIT`](super::SUM_UNIT)s.
-    #[cfg(feature = "metrics")]
+    #[cfg(any(feature = "metrics", plimsoll_loom))]
     pub(crate) fn sum_of_latencies(&self) -> u64 {
-        self.sum(|shard| &shard.sum, Ordering::Relaxed)
+        self.sum(|shard| shard.sum.load(Ordering::Relaxed))
     }
 
     /// Calls by outcome.
@@ -174,12 +200,6 @@ impl Recorder {
         edges
     }
 
-    /// What the latency classes are told apart by: ascending, in nanoseconds; class `c` exceeded the first `c`.
-    #[cfg(feature = "metrics")]
-    pub(crate) fn thresholds(&self) -> &[u64] {
-        &self.thresholds
-    }
-
     /// `lane`, resolved against these cells.
     pub(crate) fn mapping(&self, lane: &Lane) -> Mapping {
         let verdicts = Outcome::ALL.iter().flat_map(|outcome| {
@@ -195,6 +215,24 @@ impl Recorder {
     pub(crate) fn memory_footprint(&self) -> usize {
         let words = self.disowned.len() + self.thresholds.len() + self.histogram.lock().len();
         size_of::<Self>() + (self.own.len() + 1) * self.shared.memory_footprint() + words * size_of::<u64>()
+    }
+}
+
+fn add_to(sums: &mut [u32], words: &[AtomicU32]) {
+    for (sum, word) in sums.iter_mut().zip(words) {
+        *sum = sum.wrapping_add(word.load(Ordering::Relaxed));
+    }
+}
+
+/// Brings a part of the full histogram, up to a [`LINE`] of it, up to date with these shards. No counter comes round between
+/// two looks: the windows look every few seconds in which there are calls. Whoever has the lock sees no less in the shards
+/// than who had it before.
+fn keep_up_from(begin: usize, full: &mut [u64], shards: &[&Shard]) {
+    let mut halves = [0_u32; LINE];
+    let halves = halves.get_mut(..full.len()).unwrap_or_default();
+    shards.iter().for_each(|shard| add_to(halves, shard.histogram.get(begin..).unwrap_or_default()));
+    for (full, half) in full.iter_mut().zip(halves) {
+        *full = full.wrapping_add(half.wrapping_sub(*full as u32).into());
     }
 }
 

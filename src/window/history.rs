@@ -30,6 +30,7 @@ pub(crate) struct History {
 #[derive(Debug)]
 struct Inner {
     columns: Vec<Column>,
+    /// Of the few columns that are judged by them.
     slices: Vec<Slices>,
     sources: Vec<(&'static Recorder, Vec<Mapping>)>,
     /// Recorders that count towards nothing.
@@ -50,6 +51,10 @@ struct Scratch {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Slices {
+    column: usize,
+    /// Nanoseconds.
+    length: u64,
+    target: f64,
     tick: u64,
     base: Tally,
     judged: Tally,
@@ -59,9 +64,10 @@ impl History {
     /// Remembers `columns` from `now` on, over `horizon`, in steps of at least `step`.
     pub(crate) fn new(columns: Vec<Column>, step: Duration, horizon: Duration, now: Timestamp) -> Self {
         let ring = Ring::new(2 * columns.len(), step, horizon, now);
-        let slices = columns.iter().map(|column| Slices {
-            tick: column.slices.map_or(0, |(length, _)| now.as_nanos() / nanos(length).max(1)),
-            ..Slices::default()
+        let slices = columns.iter().enumerate().filter_map(|(index, column)| {
+            let (length, target) = column.slices?;
+            let length = nanos(length).max(1);
+            Some(Slices { column: index, length, target, tick: now.as_nanos() / length, ..Slices::default() })
         });
         let inner = Inner {
             slices: slices.collect(),
@@ -185,26 +191,20 @@ impl View<'_> {
 impl Inner {
     /// When the ring wants to be rolled, or a slice ends: its length need not be a multiple of the ring's step.
     fn next_tick(&self) -> Timestamp {
-        let ends = self.slices.iter().zip(&self.columns).filter_map(|(slices, column)| {
-            let (length, _) = column.slices?;
-            Some(Timestamp::from_nanos((slices.tick + 1).saturating_mul(nanos(length))))
-        });
-        ends.fold(self.ring.next_tick(), Timestamp::min)
+        let ends = self.slices.iter().map(|slices| (slices.tick + 1).saturating_mul(slices.length));
+        ends.map(Timestamp::from_nanos).fold(self.ring.next_tick(), Timestamp::min)
     }
 
     /// Brings everything up to `now`; `scratch` then holds the counters as they stand.
     fn roll(&mut self, now: Timestamp) {
         self.count();
-        for ((column, slices), tally) in self.columns.iter().zip(&mut self.slices).zip(&self.scratch.tallies) {
-            if let Some((length, target)) = column.slices {
-                slices.judge(now.as_nanos() / nanos(length).max(1), *tally, target);
-            }
-        }
         let Scratch { counters, tallies, .. } = &mut self.scratch;
         counters.clear();
-        for ((column, slices), tally) in self.columns.iter().zip(&self.slices).zip(tallies) {
-            let counted = if column.slices.is_some() { slices.judged } else { *tally };
-            counters.extend([counted.good, counted.bad]);
+        counters.extend(tallies.iter().flat_map(|tally| [tally.good, tally.bad]));
+        for slices in &mut self.slices {
+            slices.judge(now, tallies[slices.column]);
+            let Tally { good, bad, .. } = slices.judged;
+            counters[2 * slices.column..][..2].copy_from_slice(&[good, bad]);
         }
         self.ring.roll(now, counters);
         if self.latency.is_due(now) {
@@ -236,7 +236,8 @@ impl Inner {
 }
 
 impl Slices {
-    fn judge(&mut self, tick: u64, tally: Tally, target: f64) {
+    fn judge(&mut self, now: Timestamp, tally: Tally) {
+        let tick = now.as_nanos() / self.length;
         if tick <= self.tick {
             return;
         }
@@ -244,7 +245,7 @@ impl Slices {
         let valid = tally.valid().saturating_sub(self.base.valid());
         // A slice in which nothing counted says nothing.
         if valid > 0 {
-            let met = good as f64 >= target * valid as f64;
+            let met = good as f64 >= self.target * valid as f64;
             *(if met { &mut self.judged.good } else { &mut self.judged.bad }) += 1;
         }
         (self.tick, self.base) = (tick, tally);

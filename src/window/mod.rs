@@ -4,7 +4,7 @@ mod history;
 mod latency;
 mod ring;
 
-pub(crate) use history::{Column, History};
+pub(crate) use history::{Column, History, View};
 pub use latency::Latency;
 pub(crate) use ring::Ring;
 

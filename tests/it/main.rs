@@ -69,6 +69,8 @@ mod prometheus;
 #[cfg(feature = "artifacts")]
 mod promtool;
 mod property_breaker;
+#[cfg(feature = "prometheus")]
+mod property_exposition;
 #[cfg(feature = "artifacts")]
 mod property_pages;
 mod property_windows;
