@@ -4,7 +4,7 @@ use crate::guard::Permit;
 use crate::layer::call::poll_counted;
 use crate::outcome::Outcome;
 use bytes::{Buf, Bytes};
-use http::{Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
 use std::fmt;
@@ -67,9 +67,14 @@ fn has_no_body(status: StatusCode) -> bool {
 }
 
 /// How many bytes are to come, if it is known.
+#[inline]
 fn length<B: Body>(response: &Response<B>) -> Option<u64> {
-    let said = || response.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
-    response.body().size_hint().exact().or_else(said)
+    response.body().size_hint().exact().or_else(|| said(response.headers()))
+}
+
+#[cold]
+fn said(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// A call whose body is under way.
