@@ -11,14 +11,16 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use tower_service::Service;
 
-/// How a call ended, as far as its future can say.
-pub(super) enum Ended<Res, Err> {
+/// What a face makes of a call that is over.
+pub(super) trait Face<Res, Err> {
+    type Answer;
+
     /// The service answered. Nothing is counted yet: the permit says when the call was over.
-    Answered(Result<Res, Err>, Permit, Outcome),
+    fn answered(self, result: Result<Res, Err>, permit: Permit, outcome: Outcome) -> Self::Answer;
     /// It is over, and counted.
-    Counted(Result<Res, Err>),
+    fn counted(self, result: Result<Res, Err>) -> Self::Answer;
     /// It was refused, and that is counted.
-    Rejected(Rejection),
+    fn rejected(self, rejection: Rejection) -> Self::Answer;
 }
 
 /// A call that waits to be let in.
@@ -107,16 +109,19 @@ where
     }
 }
 
-impl<S, F, C, Req> Future for Call<S, F, C, Req>
+impl<S, F, C, Req> Call<S, F, C, Req>
 where
     S: Service<Req>,
     F: Fallback<Req, S::Response>,
     C: Classify<S::Response, S::Error>,
 {
-    type Output = Ended<S::Response, S::Error>;
-
+    /// A service's future that is done is dropped with this.
     #[inline(always)] // see `Guarded::call`
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    pub(super) fn poll<A: Face<S::Response, S::Error>>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        face: A,
+    ) -> Poll<A::Answer> {
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
@@ -148,14 +153,16 @@ where
                         Some(context) => context.sync_scope(|| future.poll(cx)),
                         None => future.poll(cx),
                     };
-                    let result = ready!(poll_counted(held, poll));
+                    // Looked at where it is, and moved once.
+                    let polled = poll_counted(held, poll);
+                    let Poll::Ready(answer) = &polled else { return Poll::Pending };
                     let Some((permit, kept, classifier)) = held.take() else {
                         // It panicked, was counted as that, and was polled again all the same.
-                        return Poll::Ready(Ended::Counted(result));
+                        return polled.map(|result| face.counted(result));
                     };
-                    let outcome = classifier.classify(result.as_ref());
+                    let outcome = classifier.classify(answer.as_ref());
                     if outcome == Outcome::Success {
-                        if let Ok(response) = &result {
+                        if let Ok(response) = answer {
                             F::succeeded(kept, response);
                         }
                     } else if F::ON_FAILURE
@@ -164,12 +171,13 @@ where
                     {
                         let failure = Rejection::new(permit.core().name, Reason::Failed, Rejection::NEVER);
                         let call = permit.fail_over(outcome);
+                        let Poll::Ready(result) = polled else { return Poll::Pending };
                         let fallback = F::failed(kept, failure, result);
                         state.set(State::Failed { fallback, call: Some(call), place });
                         continue;
                     }
-                    state.set(State::Done);
-                    return Poll::Ready(Ended::Answered(result, permit, outcome));
+                    let Poll::Ready(result) = polled else { return Poll::Pending };
+                    return Poll::Ready(face.answered(result, permit, outcome));
                 }
                 StateProj::Refused { fallback, refusal, .. } => {
                     let answer = ready!(poll_counted(refusal, || fallback.poll(cx)));
@@ -178,9 +186,9 @@ where
                     return match (answer, refusal) {
                         (Some(response), refusal) => {
                             refusal.into_iter().for_each(Refusal::degraded);
-                            Poll::Ready(Ended::Counted(Ok(response)))
+                            Poll::Ready(face.counted(Ok(response)))
                         }
-                        (None, Some(refusal)) => Poll::Ready(Ended::Rejected(refusal.reject())),
+                        (None, Some(refusal)) => Poll::Ready(face.rejected(refusal.reject())),
                         (None, None) => Poll::Pending, // polled after a panic
                     };
                 }
@@ -190,13 +198,13 @@ where
                     state.set(State::Done);
                     let count = if answer.is_ok() { FailedOver::degraded } else { FailedOver::failed };
                     call.into_iter().for_each(count);
-                    return Poll::Ready(Ended::Counted(answer.map_or_else(|original| original, Ok)));
+                    return Poll::Ready(face.counted(answer.map_or_else(|original| original, Ok)));
                 }
                 StateProj::Answered(answer) => {
-                    return answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ended::Counted(Ok(answer))));
+                    return answer.take().map_or(Poll::Pending, |answer| Poll::Ready(face.counted(Ok(answer))));
                 }
                 StateProj::Rejected(rejection) => {
-                    return rejection.take().map_or(Poll::Pending, |rejection| Poll::Ready(Ended::Rejected(rejection)));
+                    return rejection.take().map_or(Poll::Pending, |rejection| Poll::Ready(face.rejected(rejection)));
                 }
                 StateProj::Done => return Poll::Pending, // polled after it was done
             }
@@ -206,12 +214,12 @@ where
 
 /// Polls, and drops what `counts` holds if that panics: the future itself may be dropped later, when no thread unwinds
 /// any more, and the call would pass for an abandoned one.
-pub(super) fn poll_counted<T, R>(counts: &mut Option<T>, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
-    struct OnPanic<'a, T>(&'a mut Option<T>);
+pub(super) fn poll_counted<T: Default, R>(counts: &mut T, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
+    struct OnPanic<'a, T: Default>(&'a mut T);
 
-    impl<T> Drop for OnPanic<'_, T> {
+    impl<T: Default> Drop for OnPanic<'_, T> {
         fn drop(&mut self) {
-            *self.0 = None;
+            *self.0 = T::default();
         }
     }
 

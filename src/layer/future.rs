@@ -1,14 +1,15 @@
 //! `GuardFuture`: the answer of a guarded call.
 
-use super::call::{Call, Ended};
+use super::call::{Call, Face};
 use super::fallback::Fallback;
-use crate::guard::GuardError;
-use crate::outcome::Classify;
+use crate::breaker::Rejection;
+use crate::guard::{GuardError, Permit};
+use crate::outcome::{Classify, Outcome};
 use pin_project::pin_project;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use tower_service::Service;
 
 /// The future of [`GuardService`](super::GuardService). Dropped before it is done, it counts as abandoned.
@@ -36,14 +37,28 @@ where
 
     #[inline(always)] // see `Guarded::call`
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(match ready!(self.project().call.poll(cx)) {
-            Ended::Answered(result, permit, outcome) => {
-                permit.finish(outcome);
-                result.map_err(GuardError::Inner)
-            }
-            Ended::Counted(result) => result.map_err(GuardError::Inner),
-            Ended::Rejected(rejection) => Err(GuardError::Rejected(rejection)),
-        })
+        self.project().call.poll(cx, Plain)
+    }
+}
+
+/// Over when the service has answered.
+struct Plain;
+
+impl<Res, Err> Face<Res, Err> for Plain {
+    type Answer = Result<Res, GuardError<Err>>;
+
+    #[inline(always)] // see `Guarded::call`
+    fn answered(self, result: Result<Res, Err>, permit: Permit, outcome: Outcome) -> Self::Answer {
+        permit.finish(outcome);
+        result.map_err(GuardError::Inner)
+    }
+
+    fn counted(self, result: Result<Res, Err>) -> Self::Answer {
+        result.map_err(GuardError::Inner)
+    }
+
+    fn rejected(self, rejection: Rejection) -> Self::Answer {
+        Err(GuardError::Rejected(rejection))
     }
 }
 

@@ -4,7 +4,7 @@ use super::call::Call;
 use super::context::ReadContext;
 use super::fallback::Fallback;
 use crate::breaker::Wait;
-use crate::guard::{Entered, Guard, Permit};
+use crate::guard::{Entered, Guard};
 use crate::outcome::Classify;
 use crate::shed::CallContext;
 use std::task::{Context, Poll};
@@ -70,44 +70,44 @@ impl<S, F, C, P> Guarded<S, F, C, P> {
 
     /// Admission happens here, not in `poll_ready`: a server asks for readiness before there is a request.
     ///
-    /// `wrap` makes the face's own future of the call.
+    /// `look` takes from the request what `wrap` needs to make the face's own future of the call.
     // Always inlined, and wrapped where it is made: to be moved from one place in memory to the next costs a call more than
-    // all that is counted for it.
+    // all that is counted for it. A request that was borrowed is moved by copying it, so all who look do so here.
     #[inline(always)]
-    pub(super) fn call<Req, W>(&mut self, request: Req, wrap: impl FnOnce(Call<S, F, C, Req>) -> W) -> W
+    pub(super) fn call<Req, T, W>(
+        &mut self,
+        request: Req,
+        look: impl FnOnce(&Req) -> T,
+        wrap: impl FnOnce(Call<S, F, C, Req>, T) -> W,
+    ) -> W
     where
         S: Service<Req> + Clone,
         F: Fallback<Req, S::Response> + Clone,
         C: Classify<S::Response, S::Error> + Clone,
         P: ReadContext<Req>,
     {
+        let seen = look(&request);
         if !self.ready {
-            return Call::refused(self.guard.core.refuse_unready(), &self.fallback, request, wrap);
+            return self.unready(request, |call| wrap(call, seen));
         }
         let context = self.context.read(&request);
         if context.is_none()
             && let Some(permit) = self.guard.core.admit_at_once()
         {
-            return wrap(self.calling(permit, request, None));
+            self.ready = false;
+            let (kept, classifier) = (self.fallback.keep(&request), self.classifier.clone());
+            return wrap(Call::calling(self.inner.call(request), permit, kept, classifier, None), seen);
         }
-        wrap(self.enter(request, context))
+        wrap(self.enter(request, context), seen)
     }
 
-    #[inline(always)] // see `GuardCore::admit`
-    fn calling<Req>(&mut self, permit: Permit, request: Req, context: Option<CallContext>) -> Call<S, F, C, Req>
+    #[cold]
+    fn unready<Req, W>(&self, request: Req, wrap: impl FnOnce(Call<S, F, C, Req>) -> W) -> W
     where
         S: Service<Req>,
         F: Fallback<Req, S::Response>,
-        C: Clone,
     {
-        self.ready = false;
-        let classifier = self.classifier.clone();
-        let kept = self.fallback.keep(&request);
-        let future = match context {
-            Some(context) => context.sync_scope(|| self.inner.call(request)),
-            None => self.inner.call(request),
-        };
-        Call::calling(future, permit, kept, classifier, context)
+        Call::refused(self.guard.core.refuse_unready(), &self.fallback, request, wrap)
     }
 
     #[cold]
@@ -123,7 +123,15 @@ impl<S, F, C, P> Guarded<S, F, C, P> {
         let context = context.or_else(|| CallContext::is_present().then(CallContext::current));
         let context = context.map(|context| context.seen_at(core.now()).under(outer));
         match core.enter(context.unwrap_or_default()) {
-            Entered::In(permit) => self.calling(permit, request, context),
+            Entered::In(permit) => {
+                self.ready = false;
+                let (kept, classifier) = (self.fallback.keep(&request), self.classifier.clone());
+                let future = match context {
+                    Some(context) => context.sync_scope(|| self.inner.call(request)),
+                    None => self.inner.call(request),
+                };
+                Call::calling(future, permit, kept, classifier, context)
+            }
             Entered::Waits(admission) => {
                 // The one that was readied is the one that will be called.
                 let unready = self.inner.clone();

@@ -64,7 +64,7 @@ where
 
     #[inline(always)]
     fn call(&mut self, request: Req) -> Self::Future {
-        self.guarded.call(request, GuardFuture::new)
+        self.guarded.call(request, |_| (), |call, ()| GuardFuture::new(call))
     }
 }
 

@@ -16,8 +16,14 @@ use plimsoll::{FailureClass, Guard, Outcome};
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::future::ready;
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 async fn by_status(Path(status): Path<u16>) -> StatusCode {
@@ -250,4 +256,83 @@ async fn a_client_that_goes_away_leaves_an_abandoned_call() {
     assert_eq!(layer.guard().in_flight(), 1);
     drop((response, client));
     assert_eq!(settled(layer.guard()).await, [("abandoned", 1)]);
+}
+
+/// A connection's end that counts how often it is written to.
+struct Counting {
+    io: DuplexStream,
+    writes: Arc<AtomicUsize>,
+}
+
+impl AsyncRead for Counting {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Counting {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// What a server sends, and in how many writes, for a request on a connection of its own.
+async fn sent(app: Router, request: &str) -> (String, usize) {
+    let (mut client, io) = tokio::io::duplex(65_536);
+    let writes = Arc::new(AtomicUsize::new(0));
+    let io = TokioIo::new(Counting { io, writes: Arc::clone(&writes) });
+    let mut server = hyper::server::conn::http1::Builder::new();
+    let server = server.auto_date_header(false).serve_connection(io, TowerToHyperService::new(app));
+    let request = format!("{request} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n");
+    client.write_all(request.as_bytes()).await.unwrap();
+    server.await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    (answer, writes.load(Ordering::Relaxed))
+}
+
+#[tokio::test]
+async fn a_guarded_server_sends_the_same_bytes_in_as_many_writes() {
+    let stream = async || Body::from_stream(stream::iter(["pa", "id"].map(Ok::<_, Infallible>)));
+    let plain = || {
+        router()
+            .route("/full", get(async || "paid"))
+            .route("/empty", get(async || ()))
+            .route("/large", get(async || "paid".repeat(5_000)))
+            .route("/stream", get(stream))
+            .route("/counted", get(async move || ([("content-length", "4")], stream().await)))
+    };
+    let rig = Rig::new();
+    let layer = rig.slo.guard().http().unwrap();
+    let paths = ["full", "empty", "large", "stream", "counted", "status/204", "status/304", "status/500", "nowhere"];
+    let requests = paths.iter().flat_map(|path| ["GET", "HEAD", "POST"].map(|method| format!("{method} /{path}")));
+    for request in requests {
+        let expected = sent(plain().with_state(()), &request).await;
+        assert!(expected.0.starts_with("HTTP/1.1 "), "{request}: {expected:?}");
+        assert_eq!(sent(plain().layer(layer.clone()).with_state(()), &request).await, expected, "{request}");
+    }
+    assert_eq!(layer.guard().in_flight(), 0);
+    assert!(ended(layer.guard()).iter().all(|(outcome, _)| ["success", "failure"].contains(outcome)));
 }

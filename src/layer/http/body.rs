@@ -4,12 +4,12 @@ use crate::guard::Permit;
 use crate::layer::call::poll_counted;
 use crate::outcome::Outcome;
 use bytes::{Buf, Bytes};
-use http::{Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 /// The body of a guarded response. The call counts when the body ends, breaks or is dropped, whichever comes first.
 ///
@@ -26,7 +26,7 @@ enum Kind<B> {
     Guarded {
         #[pin]
         body: B,
-        account: Option<Account>,
+        account: Account,
     },
     /// The guard's own answer.
     Problem(Option<Bytes>),
@@ -35,7 +35,7 @@ enum Kind<B> {
 impl<B: Body> GuardBody<B> {
     /// A body that counts for nothing.
     pub(super) fn counted(body: B) -> Self {
-        Self { kind: Kind::Guarded { body, account: None } }
+        Self { kind: Kind::Guarded { body, account: Account::default() } }
     }
 
     pub(super) fn problem(text: Bytes) -> Self {
@@ -43,15 +43,15 @@ impl<B: Body> GuardBody<B> {
     }
 
     /// Counts the call when `response`'s body is over: at once, if there is none.
+    #[inline(always)] // see `Guarded::call`
     pub(super) fn counting(response: Response<B>, permit: Permit, outcome: Outcome, bodyless: bool) -> Response<Self> {
         permit.first_byte();
-        let over = bodyless || response.body().is_end_stream() || has_no_body(response.status());
-        let account = if over {
-            permit.finish(outcome);
-            None
-        } else {
-            Some(Account { permit: Some(permit), outcome, left: length(&response) })
-        };
+        let left = length(&response);
+        let over = bodyless || has_no_body(response.status()) || response.body().is_end_stream();
+        let mut account = Account { permit: Some(permit), outcome, left };
+        if over {
+            account.finish(outcome);
+        }
         response.map(|body| Self { kind: Kind::Guarded { body, account } })
     }
 }
@@ -67,40 +67,66 @@ fn has_no_body(status: StatusCode) -> bool {
 }
 
 /// How many bytes are to come, if it is known.
+#[inline]
 fn length<B: Body>(response: &Response<B>) -> Option<u64> {
-    let said = || response.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
-    response.body().size_hint().exact().or_else(said)
+    response.body().size_hint().exact().or_else(|| said(response.headers()))
+}
+
+#[cold]
+fn said(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// A call whose body is under way.
 struct Account {
+    /// Until it is counted.
     permit: Option<Permit>,
     /// What the head of the response said.
     outcome: Outcome,
     left: Option<u64>,
 }
 
+/// Of a call that is counted.
+impl Default for Account {
+    fn default() -> Self {
+        Self { permit: None, outcome: Outcome::Success, left: None }
+    }
+}
+
 impl Account {
-    fn finish(mut self, outcome: Outcome) {
+    #[inline]
+    fn finish(&mut self, outcome: Outcome) {
         if let Some(permit) = self.permit.take() {
             permit.finish(outcome);
         }
     }
 
-    /// The body broke: bad, unless the call had failed anyway.
-    fn broke(self) {
-        let outcome = if self.outcome == Outcome::Success { Outcome::BodyError } else { self.outcome };
-        self.finish(outcome);
+    /// Sees what the body gave, and whether it says that this was its end.
+    #[inline]
+    fn see<D: Buf, E>(&mut self, given: Option<&Result<Frame<D>, E>>, at_end: impl FnOnce() -> bool) {
+        match given {
+            Some(Ok(frame)) => {
+                if let (Some(left), Some(data)) = (&mut self.left, frame.data_ref()) {
+                    *left = left.saturating_sub(data.remaining() as u64);
+                }
+                if frame.is_trailers() || at_end() {
+                    self.finish(self.outcome);
+                }
+            }
+            None => self.finish(self.outcome),
+            // It broke: bad, unless the call had failed anyway.
+            Some(Err(_)) if self.outcome == Outcome::Success => self.finish(Outcome::BodyError),
+            Some(Err(_)) => self.finish(self.outcome),
+        }
     }
 }
 
 impl Drop for Account {
+    #[inline]
     fn drop(&mut self) {
         // Otherwise the permit is dropped, and knows by itself whether the thread unwinds.
-        if (self.left == Some(0) || self.outcome != Outcome::Success)
-            && let Some(permit) = self.permit.take()
-        {
-            permit.finish(self.outcome);
+        if self.permit.is_some() && (self.left == Some(0) || self.outcome != Outcome::Success) {
+            self.finish(self.outcome);
         }
     }
 }
@@ -116,26 +142,11 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.project().kind.project() {
             KindProj::Guarded { mut body, account } => {
-                let frame = ready!(poll_counted(account, || body.as_mut().poll_frame(cx)));
-                let Some(under_way) = account else { return Poll::Ready(frame) };
-                let over = match &frame {
-                    None => true,
-                    Some(Ok(frame)) => {
-                        if let (Some(left), Some(data)) = (&mut under_way.left, frame.data_ref()) {
-                            *left = left.saturating_sub(data.remaining() as u64);
-                        }
-                        frame.is_trailers() || body.is_end_stream()
-                    }
-                    Some(Err(_)) => {
-                        account.take().into_iter().for_each(Account::broke);
-                        return Poll::Ready(frame);
-                    }
-                };
-                if over && let Some(account) = account.take() {
-                    let outcome = account.outcome;
-                    account.finish(outcome);
+                let polled = poll_counted(account, || body.as_mut().poll_frame(cx));
+                if let Poll::Ready(frame) = &polled {
+                    account.see(frame.as_ref(), || body.is_end_stream());
                 }
-                Poll::Ready(frame)
+                polled
             }
             KindProj::Problem(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text.into())))),
         }
@@ -159,8 +170,8 @@ where
 impl<B> fmt::Debug for GuardBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.kind {
-            Kind::Guarded { account: Some(_), .. } => "under way",
-            Kind::Guarded { account: None, .. } => "counted",
+            Kind::Guarded { account: Account { permit: Some(_), .. }, .. } => "under way",
+            Kind::Guarded { .. } => "counted",
             Kind::Problem(_) => "problem",
         };
         f.debug_tuple("GuardBody").field(&kind).finish()

@@ -3,6 +3,7 @@
 use crate::layer::ReadContext;
 use crate::shed::{CallContext, Priority};
 use http::{HeaderMap, HeaderName, Request};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Reads a request's extensions, and such headers as it is told to trust.
@@ -22,6 +23,12 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct HttpContext {
+    /// Servers clone their services for each request, and most trust none.
+    trusted: Option<Arc<Trusted>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Trusted {
     priority: Option<HeaderName>,
     timeout: Option<HeaderName>,
 }
@@ -35,7 +42,7 @@ impl HttpContext {
     /// Trusts this header to say `critical`, `default`, `sheddable`, or a number from 0 to 255. Anything else is ignored.
     #[must_use]
     pub fn trust_priority(mut self, header: HeaderName) -> Self {
-        self.priority = Some(header);
+        self.trusted().priority = Some(header);
         self
     }
 
@@ -43,11 +50,17 @@ impl HttpContext {
     /// `n`; without a unit, milliseconds. Anything else is ignored.
     #[must_use]
     pub fn trust_timeout(mut self, header: HeaderName) -> Self {
-        self.timeout = Some(header);
+        self.trusted().timeout = Some(header);
         self
     }
 
-    fn headers(&self, headers: &HeaderMap) -> Option<CallContext> {
+    fn trusted(&mut self) -> &mut Trusted {
+        Arc::make_mut(self.trusted.get_or_insert_default())
+    }
+}
+
+impl Trusted {
+    fn read(&self, headers: &HeaderMap) -> Option<CallContext> {
         let said = |name: &Option<HeaderName>| headers.get(name.as_ref()?)?.to_str().ok();
         let (priority, timeout) =
             (said(&self.priority).and_then(Priority::parse), said(&self.timeout).and_then(timeout));
@@ -61,16 +74,11 @@ impl HttpContext {
 }
 
 impl<B> ReadContext<Request<B>> for HttpContext {
+    #[inline(always)] // see `Guarded::call`
     fn read(&self, request: &Request<B>) -> Option<CallContext> {
         let own = request.extensions().get::<CallContext>().copied();
-        let told = || if self.trusts() { self.headers(request.headers()) } else { None };
+        let told = || self.trusted.as_ref()?.read(request.headers());
         own.or_else(told).or_else(|| CallContext::is_present().then(CallContext::current))
-    }
-}
-
-impl HttpContext {
-    fn trusts(&self) -> bool {
-        self.priority.is_some() || self.timeout.is_some()
     }
 }
 

@@ -2,16 +2,18 @@
 
 use super::body::GuardBody;
 use super::problem;
-use crate::layer::call::{Call, Ended};
+use crate::breaker::Rejection;
+use crate::guard::Permit;
+use crate::layer::call::{Call, Face};
 use crate::layer::fallback::Fallback;
-use crate::outcome::Classify;
+use crate::outcome::{Classify, Outcome};
 use http::{Request, Response};
 use http_body::Body;
 use pin_project::pin_project;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use tower_service::Service;
 
 /// The future of [`HttpService`](super::HttpService). Dropped before it is done, it counts as abandoned.
@@ -32,6 +34,7 @@ where
     S: Service<Request<ReqBody>, Response = Response<B>>,
     F: Fallback<Request<ReqBody>, Response<B>>,
 {
+    #[inline(always)] // see `Guarded::call`
     pub(super) fn new(call: Call<S, F, C, Request<ReqBody>>, bodyless: bool) -> Self {
         Self { call, bodyless }
     }
@@ -46,19 +49,38 @@ where
 {
     type Output = Result<Response<GuardBody<B>>, S::Error>;
 
+    #[inline(always)] // see `Guarded::call`
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        Poll::Ready(match ready!(this.call.poll(cx)) {
-            Ended::Answered(Ok(response), permit, outcome) => {
-                Ok(GuardBody::counting(response, permit, outcome, *this.bodyless))
-            }
-            Ended::Answered(Err(error), permit, outcome) => {
+        this.call.poll(cx, Server { bodyless: *this.bodyless })
+    }
+}
+
+/// Over when the body is. A refusal is a response.
+struct Server {
+    bodyless: bool,
+}
+
+impl<B: Body, E> Face<Response<B>, E> for Server {
+    type Answer = Result<Response<GuardBody<B>>, E>;
+
+    #[inline(always)] // see `Guarded::call`
+    fn answered(self, result: Result<Response<B>, E>, permit: Permit, outcome: Outcome) -> Self::Answer {
+        match result {
+            Ok(response) => Ok(GuardBody::counting(response, permit, outcome, self.bodyless)),
+            Err(error) => {
                 permit.finish(outcome);
                 Err(error)
             }
-            Ended::Counted(result) => result.map(|response| response.map(GuardBody::counted)),
-            Ended::Rejected(rejection) => Ok(problem::response(&rejection)),
-        })
+        }
+    }
+
+    fn counted(self, result: Result<Response<B>, E>) -> Self::Answer {
+        result.map(|response| response.map(GuardBody::counted))
+    }
+
+    fn rejected(self, rejection: Rejection) -> Self::Answer {
+        Ok(problem::response(&rejection))
     }
 }
 

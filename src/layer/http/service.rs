@@ -65,9 +65,9 @@ where
         self.guarded.poll_ready(cx)
     }
 
+    #[inline(never)] // whoever calls it then has the future written to where it stays
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let bodyless = is_bodyless(request.method());
-        self.guarded.call(request, |call| HttpFuture::new(call, bodyless))
+        self.guarded.call(request, |request| is_bodyless(request.method()), HttpFuture::new)
     }
 }
 

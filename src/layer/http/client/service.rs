@@ -64,9 +64,9 @@ where
         self.guarded.poll_ready(cx).map_err(GuardError::Inner)
     }
 
+    #[inline(never)] // whoever calls it then has the future written to where it stays
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let bodyless = is_bodyless(request.method());
-        self.guarded.call(request, |call| HttpClientFuture::new(call, bodyless))
+        self.guarded.call(request, |request| is_bodyless(request.method()), HttpClientFuture::new)
     }
 }
 
