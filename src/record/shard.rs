@@ -20,6 +20,8 @@ pub(super) struct Shard {
     pub(super) in_flight: [AtomicU32; EPOCHS],
     /// That new calls are counted in.
     pub(super) epoch: AtomicU32,
+    /// Whether anything was counted in `others`, where whoever reads would wait for memory.
+    uses_others: AtomicU32,
     /// Of latencies, in [`SUM_UNIT`]s.
     pub(super) sum: AtomicU64,
     /// The cells of calls that exceeded no threshold, as the breaker sees them.
@@ -98,6 +100,7 @@ impl Shard {
         Self {
             in_flight: std::array::from_fn(|_| AtomicU32::new(0)),
             epoch: AtomicU32::new(0),
+            uses_others: AtomicU32::new(0),
             sum: AtomicU64::new(0),
             within: std::array::from_fn(|_| AtomicU64::new(0)),
             untimed: AtomicU64::new(0),
@@ -137,6 +140,10 @@ impl Shard {
         match cell {
             Cell::Within(row) => W::add(&self.within[row.0 as usize % ROWS], n, Ordering::Release),
             Cell::Other(index) => {
+                // Relaxed: whoever is bound to see the call in its cell is bound to see this, for it comes before.
+                if self.uses_others.load(Ordering::Relaxed) == 0 {
+                    self.uses_others.store(1, Ordering::Relaxed);
+                }
                 if let Some(line) = self.others.get(index / ROWS) {
                     W::add(&line[index % ROWS], n, Ordering::Release);
                 }
@@ -145,16 +152,18 @@ impl Shard {
     }
 
     fn others(&self) -> impl Iterator<Item = &AtomicU64> {
-        self.others.iter().flat_map(|line| line.iter())
+        let used = self.uses_others.load(Ordering::Relaxed) != 0;
+        self.others.iter().filter(move |_| used).flat_map(|line| line.iter())
     }
 
     /// Adds the cells that the breaker sees to `out`, which has as many. Acquired: see [`count`](Self::count).
     pub(super) fn add_seen_to(&self, out: &mut [u64], classes: usize) {
-        let mut others = self.others();
-        for (row, within) in out.chunks_exact_mut(classes).zip(&self.within) {
-            for (sum, cell) in row.iter_mut().zip(std::iter::once(within).chain(others.by_ref().take(classes - 1))) {
-                *sum = sum.wrapping_add(cell.load(Ordering::Acquire));
-            }
+        for (sum, cell) in out.iter_mut().step_by(classes).zip(&self.within) {
+            *sum = sum.wrapping_add(cell.load(Ordering::Acquire));
+        }
+        let classes_over = out.chunks_exact_mut(classes).flat_map(|row| row.iter_mut().skip(1));
+        for (sum, cell) in classes_over.zip(self.others()) {
+            *sum = sum.wrapping_add(cell.load(Ordering::Acquire));
         }
     }
 
