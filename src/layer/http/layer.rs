@@ -17,8 +17,8 @@ use tower_layer::Layer;
 /// its body is over ([`GuardBody`](super::GuardBody)).
 ///
 /// A layer around a whole router also guards its fallback; `Router::route_layer` and `MethodRouter::layer` guard less. axum
-/// boxes a call once more for each of these, which costs as much as the guard does. Put around the router from outside
-/// (`layer.layer(router)`, and the body of its response into `axum::body::Body`), a guard costs half.
+/// boxes a call and its body once more for each of these, which takes as many instructions as the guard does. A guard around
+/// the router from outside (`layer.layer(router)`, and the body of its response into `axum::body::Body`) does without.
 ///
 /// ```
 /// # use axum::{Router, body::Body, http::Request, routing::get};
