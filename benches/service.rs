@@ -45,10 +45,10 @@ const STEADY: Duration = Duration::from_millis(20);
 const SLICES: usize = 24;
 
 /// What was measured in one round: at full load the processor time of the service's thread for a request, in
-/// microseconds, and requests a second, both the median of slices; at a steady rate p50 and p99 of slices together in
+/// microseconds, and requests a second, both the median of slices; at a steady rate p50, p99 and p99.9 of slices together in
 /// microseconds, from the moment the request was due. The first depends least on what else the machine does.
 type Round = [f64; COLUMNS];
-const COLUMNS: usize = 4;
+const COLUMNS: usize = 5;
 
 /// A service, and how it is asked.
 struct Kind {
@@ -150,7 +150,7 @@ fn measure(kind: &Kind, rounds: usize, slices: usize) {
             let mut steady = calmest(steady).concat();
             steady.sort_unstable_by(f64::total_cmp);
             let q = |q: f64| steady[(q * (steady.len() - 1) as f64) as usize];
-            measured[at].push([processor, throughput, q(0.5), q(0.99)]);
+            measured[at].push([processor, throughput, q(0.5), q(0.99), q(0.999)]);
         }
     }
     for ((_, _, guard), client) in servers.iter().zip(&clients) {
@@ -196,8 +196,8 @@ fn check(guard: &Guard, answered: u64) {
 }
 
 fn print(names: &[&str], measured: &[Vec<Round>]) {
-    println!("| | processor time, µs a request | at full load, req/s | p50, µs | p99, µs |");
-    println!("|---|---:|---:|---:|---:|");
+    println!("| | processor time, µs a request | at full load, req/s | p50, µs | p99, µs | p99.9, µs |");
+    println!("|---|---:|---:|---:|---:|---:|");
     for (name, rounds) in names.iter().zip(measured) {
         let columns = (0..COLUMNS).map(|n| middle(rounds.iter().map(|round| round[n])));
         let columns: Vec<String> = columns.map(|m| format!("{} ± {:.1} %", three(m.value), m.spread * 100.0)).collect();
