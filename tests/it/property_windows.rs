@@ -1,7 +1,7 @@
 //! Windows against a list of everything that ever happened.
 
 use crate::rig::{ms, secs};
-use plimsoll::{ManualClock, ObjectiveHandle, Plimsoll, Slo, Window};
+use plimsoll::{AlertWindow, ManualClock, ObjectiveHandle, Plimsoll, Severity, Slo, Window};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::time::Duration;
@@ -155,4 +155,21 @@ fn what_came_in_the_first_step_of_a_young_ring_is_not_shared_out() {
         .chain((0..400).flat_map(|_| [Step::Wait(secs(1)), Step::Count(1, 0)]))
         .chain([Step::ReadAll]);
     play(secs(30 * 86_400), secs(100), steps.collect()).unwrap();
+}
+
+#[test]
+fn a_year_in_the_finest_steps_there_are_is_remembered_however_long_the_process_runs() {
+    let clock = ManualClock::new();
+    let plimsoll = Plimsoll::with_clock(clock.clone());
+    let finest = AlertWindow::new(Severity::P1, secs(60), ms(600), 1.0);
+    let declared = Slo::new("year").success(99.0).over_days(366).alerts(vec![finest]).scrape_interval(ms(10));
+    let slo = plimsoll.declare(declared).unwrap();
+    let objective = slo.objective("success").unwrap();
+    for day in 1..=1_200 {
+        slo.count(1, 0);
+        clock.advance(secs(86_400));
+        let reading = objective.reading(Window::days(366));
+        assert_eq!(reading.tally.good, day.min(366), "after {day} days");
+        assert!((reading.coverage - day.min(366) as f64 / 366.0).abs() < 1e-9, "{} after {day} days", reading.coverage);
+    }
 }
