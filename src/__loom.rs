@@ -135,6 +135,11 @@ impl Fuse {
         self.gate.tick(now);
     }
 
+    /// For somebody else.
+    pub fn restart(&self) {
+        self.gate.restart();
+    }
+
     pub fn force_open(&self, now: Timestamp) {
         self.gate.set_mode(Mode::ForcedOpen, None, now);
     }

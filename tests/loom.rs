@@ -186,6 +186,22 @@ fn a_stale_failure_never_counts_however_late_it_is_recorded() {
 }
 
 #[test]
+fn a_failure_that_is_counted_while_the_breaker_is_handed_on_is_not_held_against_the_next() {
+    model(3, || {
+        // One bad call would trip it, at the tick.
+        let breaker = touchy().consecutive(100).failure_ratio(0.01, 1, Duration::from_secs(10));
+        let fuse = Arc::new(Fuse::new(&breaker, Counts::new(0), at(0)));
+        let late = fuse.admit(0, at(0)).unwrap();
+        let other = Arc::clone(&fuse);
+        let next = thread::spawn(move || other.restart());
+        fuse.finish(0, late, Outcome::FAILURE, at(1));
+        next.join().unwrap();
+        fuse.tick(at(600));
+        assert_eq!(fuse.state(at(600)), State::Closed);
+    });
+}
+
+#[test]
 fn a_stale_failure_is_not_the_first_of_a_later_row() {
     model(3, || {
         let fuse = Arc::new(Fuse::new(&touchy(), Counts::new(0), at(0)));

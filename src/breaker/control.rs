@@ -223,21 +223,23 @@ impl Control {
             self.last = Some((now, transition.clone()));
         }
         if transition.why != super::Why::RampOver {
-            // At the most, so that nothing of an earlier life is left to be counted in this one.
-            recorder.seen_at_most_into(&mut self.cells);
-            self.sum();
-            self.floor.clone_from(&self.sums);
-            recorder.forgive();
+            self.begin(recorder);
         }
     }
 
-    /// Begins anew for somebody else: closed, and with nothing held against it.
-    pub(super) fn restart(&mut self, recorder: &Recorder) -> (State, State) {
-        self.last = None;
-        self.count(recorder);
+    /// Begins a life that nothing is held against.
+    fn begin(&mut self, recorder: &Recorder) {
+        // At the most, so that nothing of an earlier life is left to be counted in this one.
+        recorder.seen_at_most_into(&mut self.cells);
+        self.sum();
         self.floor.clone_from(&self.sums);
         recorder.forgive();
-        self.core.restart()
+    }
+
+    /// The same for somebody else, who is told of nothing that was before.
+    pub(super) fn forget(&mut self, recorder: &Recorder) {
+        self.last = None;
+        self.begin(recorder);
     }
 
     pub(super) fn memory_footprint(&self) -> usize {

@@ -281,15 +281,12 @@ impl Gate {
         let Some(mut control) = self.control.try_lock() else { return };
         // Acquire: of what was taken off before, each call is in the cells that are read below.
         let (consecutive, before) = (self.bad.in_a_row.bad(), self.bad.slack.load(Ordering::Acquire));
-        let transition = match control.judge(self.hot.recorder, consecutive, now) {
-            Ok(transition) => Some(transition),
-            Err(slack) => {
-                // Added to, not stored: what others took off meanwhile stays off, whether the judgement saw it or not.
-                self.bad.slack.fetch_add(slack.min(MOST_SLACK) - before, Ordering::Relaxed);
-                None
-            }
-        };
-        self.changed(control, transition, now);
+        let judged = control.judge(self.hot.recorder, consecutive, now);
+        if let Err(slack) = &judged {
+            // Added to, not stored: what others took off meanwhile stays off, whether the judgement saw it or not.
+            self.bad.slack.fetch_add(MOST_SLACK.min(*slack) - before, Ordering::Relaxed);
+        }
+        self.changed(control, judged.ok(), now);
     }
 
     /// When [`tick`](Self::tick) wants to be called next.
@@ -318,10 +315,12 @@ impl Gate {
     /// itself from which state to which that was.
     pub(crate) fn restart(&self) -> (State, State) {
         let mut control = self.control.lock();
-        let change = control.restart(self.hot.recorder);
+        let change = control.core.restart();
         self.bad.in_a_row.begin(control.core.generation());
         self.bad.slack.store(0, Ordering::Relaxed);
         self.publish(&control);
+        fence(Ordering::SeqCst); // see `consider`: just before a call is counted it is no longer in flight
+        control.forget(self.hot.recorder);
         change
     }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 /// Calls that may wait, unless said otherwise.
 const QUEUE: usize = 500;
+/// The most that may be asked for: a line is never without an end.
+const MOST: usize = 1_000_000;
 
 /// Sheds what does not fit, early, and the least important first.
 ///
@@ -47,8 +49,8 @@ impl Shed {
         Self::adaptive().queue(0).target(Duration::MAX)
     }
 
-    /// How many calls may wait for room; with 0 whoever finds none is refused. The default is 500 for the adaptive
-    /// limit, and 0 for a fixed one.
+    /// How many calls may wait for room, up to 1,000,000; with 0 whoever finds none is refused. The default is 500 for the
+    /// adaptive limit, and 0 for a fixed one.
     ///
     /// Only [`Guard::run`](crate::Guard::run), [`Guard::acquire`](crate::Guard::acquire) and layers can wait. For a guard that
     /// is asked by others only, write 0: an adaptive limit then makes up for the line, and of the places that it adds the more
@@ -89,6 +91,9 @@ impl Shed {
     pub(crate) fn check(&self, guard: &str, threshold: Option<Duration>) -> Result<(), Error> {
         let refuse = |what: &str| Err(Error::invalid(format!("guard \"{guard}\": {what}")));
         match (self.fixed, self.target.or(threshold)) {
+            _ if self.queue > MOST => {
+                refuse(&format!("a line of {} calls has no end in memory: write at most {MOST}", self.queue))
+            }
             (Some(0), _) => refuse("`Shed::fixed(0)` would let nothing in: write at least 1"),
             (None, None) => refuse(
                 "`Shed::adaptive()` needs to know how long a call may take: give the SLO a latency objective with \

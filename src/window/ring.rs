@@ -147,10 +147,11 @@ impl<C: Copy + Default> Ring<C> {
         self.levels[0].counters.extend(counters);
     }
 
-    /// Counts stamps from a later tick on, as long ago as no window reaches back; gives the stamp of `tick`.
+    /// Counts stamps from a later tick on, as long ago as no window reaches back: 434 days, in the finest steps that can be
+    /// declared. Gives the stamp of `tick`.
     #[cold]
     fn rebase(&mut self, tick: u64) -> u32 {
-        const AGO: u32 = u32::MAX / 2;
+        const AGO: u32 = u32::MAX / 8 * 7;
         let base = tick - u64::from(AGO);
         let by = u32::try_from(base - self.base).unwrap_or(u32::MAX);
         self.base = base;

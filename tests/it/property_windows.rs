@@ -1,7 +1,7 @@
 //! Windows against a list of everything that ever happened.
 
 use crate::rig::{ms, secs};
-use plimsoll::{ManualClock, ObjectiveHandle, Plimsoll, Slo, Window};
+use plimsoll::{AlertWindow, ManualClock, ObjectiveHandle, Outcome, Plimsoll, Severity, Slo, Window};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::time::Duration;
@@ -155,4 +155,61 @@ fn what_came_in_the_first_step_of_a_young_ring_is_not_shared_out() {
         .chain((0..400).flat_map(|_| [Step::Wait(secs(1)), Step::Count(1, 0)]))
         .chain([Step::ReadAll]);
     play(secs(30 * 86_400), secs(100), steps.collect()).unwrap();
+}
+
+#[test]
+fn a_year_in_the_finest_steps_there_are_is_remembered_however_long_the_process_runs() {
+    let clock = ManualClock::new();
+    let plimsoll = Plimsoll::with_clock(clock.clone());
+    let finest = AlertWindow::new(Severity::P1, secs(60), ms(600), 1.0);
+    let declared = Slo::new("year").success(99.0).over_days(366).alerts(vec![finest]).scrape_interval(ms(10));
+    let slo = plimsoll.declare(declared).unwrap();
+    let objective = slo.objective("success").unwrap();
+    for day in 1..=1_200 {
+        slo.count(1, 0);
+        clock.advance(secs(86_400));
+        let reading = objective.reading(Window::days(366));
+        assert_eq!(reading.tally.good, day.min(366), "after {day} days");
+        assert!((reading.coverage - day.min(366) as f64 / 366.0).abs() < 1e-9, "{} after {day} days", reading.coverage);
+    }
+}
+
+/// What a window of latencies may hold: like [`Naive::bounds`], in coarser steps, of which six reach back. None if it may be
+/// forgotten.
+fn latency_bounds(naive: &Naive, now: u64, window: Duration) -> Option<(u64, u64)> {
+    let wanted = now.saturating_sub(nanos(window));
+    if wanted <= naive.created {
+        return (now - naive.created <= naive.steps[0] * 5 * 1_000).then(|| (naive.since(0).0, naive.since(0).0));
+    }
+    let mut steps = (0..4).map(|level| naive.steps[0] * 5 * 6_u64.pow(level));
+    let step = steps.find(|step| (now / step).saturating_sub(5) * step <= wanted)?;
+    let begin = wanted / step * step;
+    Some((naive.since((begin + step).min(now + 1)).0, naive.since(begin).0))
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_window_of_latencies_holds_what_happened_in_it_but_for_the_step_it_begins_in(
+        since in idle(),
+        steps in prop::collection::vec((idle(), 0_u64..20, prop_oneof![1.0..20.0_f64, 1.0..5_000.0_f64]), 150..200),
+    ) {
+        let clock = ManualClock::new();
+        clock.advance(since);
+        let plimsoll = Plimsoll::with_clock(clock.clone());
+        let slo = plimsoll.declare(Slo::new("windows").success(99.0).over_days(30)).unwrap();
+        let mut naive = Naive::new(slo.declaration(), clock.now().as_nanos());
+        for (idle, calls, seconds) in steps {
+            clock.advance(idle);
+            // All alike: what is shared out is rounded but once.
+            (0..calls).for_each(|_| slo.record(Outcome::Success, ms(1)));
+            let now = clock.now().as_nanos();
+            naive.events.push((now, calls, 0));
+            let window = Duration::from_secs_f64(seconds);
+            let Some((least, most)) = latency_bounds(&naive, now, window) else { continue };
+            let seen = slo.latency(Window::of(window)).count();
+            prop_assert!(least <= seen && seen <= most, "{seen} in {window:?}, not {least} … {most}");
+        }
+    }
 }

@@ -337,11 +337,15 @@ fn what_cannot_work_is_refused_with_what_to_write() {
         (&other, Shed::adaptive(), "`Shed::adaptive().target(…)`"),
         (&other, Shed::fixed(1).queue(1), "write `.max_wait(…)`"),
         (&shop.slo, Shed::adaptive().target(Duration::ZERO), "write how long a call may take"),
+        (&shop.slo, Shed::adaptive().queue(usize::MAX), "write at most 1000000"),
+        (&other, Shed::fixed(1).max_wait(ms(10)).queue(1_000_001), "write at most 1000000"),
     ] {
         let error = slo.guard().shed(shed).build().unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }
     other.guard().shed(Shed::adaptive().target(ms(10))).build().unwrap();
+    let longest = shop.guard(Shed::adaptive().queue(1_000_000));
+    assert!(longest.memory_footprint() > 40_000_000);
 }
 
 #[test]
