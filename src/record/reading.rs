@@ -10,6 +10,7 @@ use crate::time::nanos;
 use std::ops::Range;
 
 /// Counters that are looked at together.
+#[cfg(any(feature = "metrics", plimsoll_loom))]
 const LINE: usize = 16;
 
 impl Recorder {
@@ -74,22 +75,16 @@ impl Recorder {
         }
     }
 
-    /// Those in which something was counted.
-    fn used(&self) -> Vec<&Shard> {
-        self.shards().filter(|shard| shard.is_used()).collect()
-    }
-
     /// The lower halves of the histogram's counters, over all threads.
     fn halves(&self) -> [u32; ROOM] {
         let mut sums = [0_u32; ROOM];
-        self.used().into_iter().for_each(|shard| add_to(&mut sums, &shard.histogram));
+        self.shards().filter(|shard| shard.is_used()).for_each(|shard| add_to(&mut sums, &shard.histogram));
         sums
     }
 
     /// Brings the full histogram up to date.
     fn keep_up(&self, full: &mut [u64]) {
-        let used = self.used();
-        full.chunks_mut(LINE).enumerate().for_each(|(line, full)| keep_up_from(line * LINE, full, &used));
+        catch_up(full, &self.halves());
     }
 
     /// [`keep_up`](Self::keep_up), unless somebody else is about it.
@@ -142,7 +137,8 @@ impl Recorder {
         self.cells_into(cells);
         // After the cells: whoever sees a call there sees it in what is read from here on.
         let mut untimed = self.sum(|shard| shard.untimed.load(Ordering::Relaxed));
-        let (mut full, used) = (self.histogram.lock(), self.used());
+        let used: Vec<&Shard> = self.shards().filter(|shard| shard.is_used()).collect();
+        let mut full = self.histogram.lock();
         for class in 0..self.classes() {
             let of_class = cells.iter().skip(class).step_by(self.classes());
             let mut left = of_class.fold(0_u64, |sum, n| sum.wrapping_add(*n));
@@ -156,7 +152,11 @@ impl Recorder {
             let words = self.buckets(class);
             for begin in words.clone().step_by(LINE) {
                 let Some(full) = full.get_mut(begin..words.end.min(begin + LINE)).filter(|_| wanted) else { break };
-                keep_up_from(begin, full, &used);
+                let mut halves = [0_u32; LINE];
+                let words = begin..begin + full.len();
+                used.iter()
+                    .for_each(|shard| add_to(&mut halves, shard.histogram.get(words.clone()).unwrap_or_default()));
+                catch_up(full, &halves);
                 // Most are zero.
                 wanted = full.iter().all(|n| *n == 0) || full.iter().enumerate().all(|(i, n)| take(begin + i, *n));
             }
@@ -224,13 +224,9 @@ fn add_to(sums: &mut [u32], words: &[AtomicU32]) {
     }
 }
 
-/// Brings a part of the full histogram, up to a [`LINE`] of it, up to date with these shards. No counter comes round between
-/// two looks: the windows look every few seconds in which there are calls. Whoever has the lock sees no less in the shards
-/// than who had it before.
-fn keep_up_from(begin: usize, full: &mut [u64], shards: &[&Shard]) {
-    let mut halves = [0_u32; LINE];
-    let halves = halves.get_mut(..full.len()).unwrap_or_default();
-    shards.iter().for_each(|shard| add_to(halves, shard.histogram.get(begin..).unwrap_or_default()));
+/// Brings counters up to date of which the lower halves are these now. None comes round between two looks: the windows look
+/// every few seconds in which there are calls. Whoever has the lock sees no less in the shards than who had it before.
+fn catch_up(full: &mut [u64], halves: &[u32]) {
     for (full, half) in full.iter_mut().zip(halves) {
         *full = full.wrapping_add(half.wrapping_sub(*full as u32).into());
     }
