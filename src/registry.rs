@@ -235,7 +235,7 @@ impl SloHandle {
     }
 
     /// The latencies of calls that were not refused, over `window`. They are remembered for less long than counts (for about
-    /// two hours with a period of 30 days: see [`Latency::coverage`]) and in coarser steps, of 5 s, 30 s, 3 min and 18 min:
+    /// an hour and a half with a period of 30 days: see [`Latency::coverage`]) and in coarser steps, of 5 s, 30 s, 3 min and 18 min:
     /// the calls of the step in which the window begins are taken to have come evenly over it.
     pub fn latency(&self, window: Window) -> Latency {
         self.meter.latency(window, self.meter.hub.clock.now())

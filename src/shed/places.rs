@@ -1,8 +1,9 @@
-//! So many places, and never one more: what a limit is made of.
+//! So many places, and never one more but for a moment when there are fewer of them: what a limit is made of.
 //!
 //! One shared count would be fought over twice a call. So each thread slot ([`slots`]) keeps the places that its thread gave
 //! back, and takes them from there; only who has none looks into the pool, and at last at what others keep. As long as
-//! there is room nothing is written that another thread writes, and every place is still there once.
+//! there is room nothing is written that another thread writes, and every place is still there once. Who looks through all
+//! of them while others take and give back may miss the one that was free: it is as if he had come a moment earlier.
 
 use crate::record::slots;
 use crate::sync::{AtomicU32, Ordering};
