@@ -168,7 +168,8 @@ fn writers(rounds: usize) {
     ];
     let mut measured = vec![Vec::new(); others.len()];
     let mut made = 0;
-    for _ in 0..rounds {
+    // Short and many: what it takes to hand a line from core to core is one thing for some seconds and another for the next.
+    for _ in 0..rounds * 5 {
         for ((_, other), measured) in others.iter().zip(&mut measured) {
             let (calls, slowest) = write_beside(guard, other);
             made += calls;
@@ -206,7 +207,7 @@ fn write_beside(guard: Guard, other: &(dyn Fn() + Sync)) -> (u64, [f64; 3]) {
         });
         let writer = scope.spawn(|| {
             cores.first().copied().map(core_affinity::set_for_current);
-            write(guard, if measuring() { 100 } else { 3 })
+            write(guard, if measuring() { 20 } else { 3 })
         });
         let written = writer.join().expect("a writer that ends");
         stop.store(true, Ordering::Relaxed);
@@ -216,7 +217,9 @@ fn write_beside(guard: Guard, other: &(dyn Fn() + Sync)) -> (u64, [f64; 3]) {
 
 fn write(guard: Guard, milliseconds: usize) -> (u64, [f64; 3]) {
     let clock = quanta::Clock::new();
-    let mut calls = Vec::with_capacity(milliseconds * 20_000);
+    // Written to once: a page that is touched for the first time takes longer than what is measured.
+    let mut calls = vec![1; milliseconds * 40_000];
+    calls.clear();
     let mut slowest = Vec::with_capacity(milliseconds);
     while slowest.len() < milliseconds && calls.len() < calls.capacity() {
         let (from, mut most) = (clock.raw(), 0);

@@ -34,13 +34,14 @@ impl Counts {
     /// Calls in the cells, and calls in the histogram, of one snapshot.
     pub fn snapshot(self) -> (u64, u64) {
         let (mut cells, mut latencies) = (Vec::new(), 0);
-        self.0.snapshot(&mut cells, |_, n| latencies += n);
+        _ = self.0.cells_into(&mut cells);
+        self.0.spread(&cells, |_, n| latencies += n);
         (cells.iter().sum(), latencies)
     }
 
     /// The sum of all latencies, in steps of 64.
     pub fn nanos(self) -> u64 {
-        self.0.sum_of_latencies() * SUM_UNIT
+        self.0.cells_into(&mut Vec::new()) * SUM_UNIT
     }
 
     pub fn in_flight(self) -> u64 {
@@ -128,7 +129,12 @@ impl Fuse {
     }
 
     pub fn finish(&self, slot: usize, Call(ticket, epoch): Call, outcome: Outcome, now: Timestamp) {
-        self.gate.finish_within(&self.counts.0.writer(), slot, epoch, ticket, outcome.row(), 0, || now);
+        let row = outcome.row();
+        let own = self.counts.0.writer();
+        match own.own(slot) {
+            Some(own) if self.gate.finish_within(own, epoch, ticket, row, 0, || now) => {}
+            _ => self.gate.finish(slot, epoch, ticket, row, 0, now),
+        }
     }
 
     pub fn tick(&self, now: Timestamp) {

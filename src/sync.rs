@@ -5,13 +5,13 @@
 #[cfg(not(plimsoll_loom))]
 mod real {
     pub(crate) use parking_lot::Mutex;
-    pub(crate) use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering, fence};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering, fence};
 }
 
 #[cfg(plimsoll_loom)]
 mod real {
     use loom::sync::MutexGuard;
-    pub(crate) use loom::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering, fence};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering, fence};
 
     /// loom's mutex with `parking_lot`'s face: no poisoning, `try_lock` gives an option.
     #[derive(Debug)]

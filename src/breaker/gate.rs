@@ -18,7 +18,7 @@ use super::wait::Wait;
 use super::wait::Waiters;
 use super::word::{self, *};
 use crate::outcome::{Accounting, Row, Verdict};
-use crate::record::{Lane, Recorder, Writer};
+use crate::record::{Lane, OwnShard, Recorder};
 use crate::sync::{AtomicI64, AtomicU64, Mutex, Ordering, fence};
 use crate::time::{Timestamp, nanos};
 use crossbeam_utils::CachePadded;
@@ -204,26 +204,26 @@ impl Gate {
         }
     }
 
-    /// [`finish`](Self::finish) for a call that took no longer than the recorder's first threshold, counted by its `writer`.
+    /// [`finish`](Self::finish) for a call that took no longer than the recorder's first threshold, of a thread that has a
+    /// shard of its own. If the call was admitted in an earlier life, nothing is done, and false is the answer.
     #[inline(always)] // see `GuardCore::admit`
-    #[allow(clippy::too_many_arguments)] // with one caller
     pub(crate) fn finish_within(
         &self,
-        writer: &Writer,
-        slot: usize,
+        own: OwnShard<'_>,
         epoch: u8,
         ticket: Ticket,
         row: Row,
         latency: u64,
         now: impl FnOnce() -> Timestamp,
-    ) {
+    ) -> bool {
         if generation(self.hot.word.load(Ordering::Acquire)) != ticket.generation {
-            return self.hot.recorder.finish_unseen(slot, epoch, row, latency);
+            return false;
         }
-        writer.finish_within(slot, epoch, row, latency);
+        own.finish_within(epoch, row, latency);
         if !self.is_plain(ticket, row) {
             self.consider(ticket, row, latency, now());
         }
+        true
     }
 
     /// Whether there is nothing to be seen in a call: it was no probe, is good, and the one before it was good too.

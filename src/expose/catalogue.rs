@@ -10,7 +10,7 @@ use crate::record::{NOTES, Recorder};
 use crate::registry::Plimsoll;
 use crate::slo::{Objective, Period, Slo, Target};
 use crate::time::{Timestamp, nanos};
-use crate::window::Window;
+use crate::window::{Source, View, Window};
 use std::collections::HashMap;
 
 /// Every SLO that has been shown, with what does not change about it.
@@ -81,8 +81,6 @@ pub(super) struct Counted {
     /// By objective.
     pub(super) tallies: Vec<Tally>,
     pub(super) durations: Durations,
-    /// Of one recorder.
-    cells: Vec<u64>,
 }
 
 /// How one objective stands.
@@ -176,7 +174,6 @@ impl SloSeries {
                 outcomes: [0; Outcome::COUNT],
                 tallies: vec![Tally::default(); slo.objectives().len()],
                 durations: ladder.empty(),
-                cells: Vec::new(),
             },
             judged: slo.objectives().iter().map(|_| Judged::default()).collect(),
             first_bytes: None,
@@ -197,42 +194,46 @@ impl SloSeries {
     }
 
     fn read(&mut self, first_bytes: &[&Recorder], now: Timestamp) {
-        // Of most SLOs nothing was counted since the last time, and a histogram is long. Each call that ends is in a cell, and
-        // no cell goes down: so while their sum is the same, all else is.
-        if self.judge(now) != self.counted.durations.count() {
-            self.count();
-        }
+        let period = match self.budget_over {
+            Period::Rolling(length) => Window::of(length),
+            Period::CalendarMonth => self.meter.period(),
+        };
+        // In one look, so that all is of one moment.
+        self.meter.look(now, |view| {
+            self.judge(view, period);
+            // Of most SLOs nothing was counted since the last time, and a histogram is long. Each call that ends is in a cell,
+            // and no cell goes down: so while their sum is the same, all else is.
+            if view.total(0).total() != self.counted.durations.count() {
+                self.count(view);
+            }
+        });
         self.read_first_bytes(first_bytes);
     }
 
-    /// Counts anew, all that must agree from the same cells.
-    fn count(&mut self) {
-        let Self { ladder, placements, counted, .. } = self;
-        let Counted { outcomes, tallies, durations, cells } = counted;
+    /// Counts anew.
+    fn count(&mut self, view: &View<'_>) {
+        let Self { ladder, placements, counted: Counted { outcomes, tallies, durations }, .. } = self;
         *outcomes = [0; Outcome::COUNT];
-        tallies.fill(Tally::default());
         durations.clear();
-        let mut index = 0;
-        self.meter.each_source(|recorder, mappings| {
+        for (index, tally) in tallies.iter_mut().enumerate() {
+            *tally = view.total(index);
+        }
+        for (index, Source { recorder, cells, sum, .. }) in view.sources().iter().enumerate() {
             if index == placements.len() {
                 placements.push(ladder.place(recorder));
             }
-            durations.add(recorder, cells, &placements[index]);
-            for (tally, mapping) in tallies.iter_mut().zip(mappings) {
-                *tally += mapping.tally(cells);
-            }
+            durations.add(recorder, cells, *sum, &placements[index]);
             let classes = cells.len() / Outcome::COUNT;
             for (sum, row) in outcomes.iter_mut().zip(cells.chunks(classes.max(1))) {
                 *sum += row.iter().sum::<u64>();
             }
-            index += 1;
-        });
+        }
     }
 
     /// The latencies to the first byte, of all guards that expect one.
     fn read_first_bytes(&mut self, recorders: &[&Recorder]) {
         let Some(first) = recorders.first() else { return };
-        let Self { first_bytes, first_ladder, first_placement, counted, .. } = self;
+        let Self { first_bytes, first_ladder, first_placement, .. } = self;
         let durations = first_bytes.get_or_insert_with(|| first_ladder.empty());
         let calls = recorders.iter().flat_map(|recorder| recorder.outcomes());
         if calls.sum::<u64>() == durations.count() {
@@ -240,40 +241,35 @@ impl SloSeries {
         }
         let placement = first_placement.get_or_insert_with(|| first_ladder.place(first));
         durations.clear();
+        let mut cells = Vec::new();
         for recorder in recorders {
-            durations.add(recorder, &mut counted.cells, placement);
+            let sum = recorder.cells_into(&mut cells);
+            durations.add(recorder, &cells, sum, placement);
         }
     }
 
-    /// Judges the objectives. Gives how many calls there were at that moment.
-    fn judge(&mut self, now: Timestamp) -> u64 {
-        let Self { meter, windows, recent, objectives, judged, least_events, budget_over, .. } = self;
-        let period = match budget_over {
-            Period::Rolling(length) => Window::of(*length),
-            Period::CalendarMonth => meter.period(),
-        };
+    /// Judges the objectives.
+    fn judge(&mut self, view: &mut View<'_>, period: Window) {
+        let Self { windows, recent, objectives, judged, least_events, budget_over, .. } = self;
         judged.iter_mut().for_each(|judged| judged.windows.clear());
-        meter.look(now, |view| {
-            for (index, (window, _)) in windows.iter().enumerate() {
-                let mut of = judged.iter_mut().zip(&*objectives);
-                view.read_all(*window, |reading| {
-                    let Some((judged, objective)) = of.next() else { return };
-                    let burn = burn_rate(objective.promised, &reading, *least_events).ok();
-                    judged.windows.push((burn.map_or(0.0, |burn| burn.value), reading.coverage));
-                    if *recent == Some(index) {
-                        judged.recent = burn;
-                    }
-                });
-            }
+        for (index, (window, _)) in windows.iter().enumerate() {
             let mut of = judged.iter_mut().zip(&*objectives);
-            view.read_all(period, |reading| {
+            view.read_all(*window, |reading| {
                 let Some((judged, objective)) = of.next() else { return };
-                let budget = Budget::new(objective.promised, *budget_over, &reading, judged.recent);
-                judged.budget_remaining = budget.remaining;
-                judged.exhaustion = budget.time_to_exhaustion.map_or(f64::INFINITY, |left| left.as_secs_f64());
+                let burn = burn_rate(objective.promised, &reading, *least_events).ok();
+                judged.windows.push((burn.map_or(0.0, |burn| burn.value), reading.coverage));
+                if *recent == Some(index) {
+                    judged.recent = burn;
+                }
             });
-            view.total(0).total()
-        })
+        }
+        let mut of = judged.iter_mut().zip(&*objectives);
+        view.read_all(period, |reading| {
+            let Some((judged, objective)) = of.next() else { return };
+            let budget = Budget::new(objective.promised, *budget_over, &reading, judged.recent);
+            judged.budget_remaining = budget.remaining;
+            judged.exhaustion = budget.time_to_exhaustion.map_or(f64::INFINITY, |left| left.as_secs_f64());
+        });
     }
 }
 

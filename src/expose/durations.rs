@@ -110,9 +110,10 @@ impl Durations {
         }
     }
 
-    /// Adds what one recorder holds, of which the cells are left in `cells`.
-    pub(super) fn add(&mut self, recorder: &Recorder, cells: &mut Vec<u64>, Placement(buckets): &Placement) {
-        recorder.snapshot(cells, |index, n| {
+    /// Adds what one recorder holds, as its `cells` have just told; their latencies add up to `sum`.
+    #[cfg_attr(not(feature = "prometheus"), allow(unused_variables))]
+    pub(super) fn add(&mut self, recorder: &Recorder, cells: &[u64], sum: u64, Placement(buckets): &Placement) {
+        recorder.spread(cells, |index, n| {
             let (bucket, middle) = buckets[index];
             let (seen, sum) = &mut self.seen[bucket];
             *seen = seen.saturating_add(n);
@@ -120,7 +121,7 @@ impl Durations {
         });
         #[cfg(feature = "prometheus")]
         {
-            self.sum = self.sum.wrapping_add(recorder.sum_of_latencies());
+            self.sum = self.sum.wrapping_add(sum);
         }
     }
 

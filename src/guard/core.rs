@@ -163,7 +163,10 @@ impl GuardCore {
 
     #[inline]
     pub(super) fn let_in(&'static self, ticks: Ticks, entry: Entry) -> Permit {
-        let epoch = self.writer.start(slot());
+        let epoch = match self.writer.own(slots::known()) {
+            Some(own) => own.start(),
+            None => self.recorder.start(slot()),
+        };
         Permit::new(self, ticks, entry.ticket, Place::new(epoch, entry.level))
     }
 
@@ -176,15 +179,19 @@ impl GuardCore {
     /// What is rare is called last and returns to no one, so that nothing has to be saved for it.
     fn finish_at(&self, started: Ticks, ticks: Ticks, ticket: Ticket, place: Place) {
         let latency = self.clock.nanos_between(started, ticks);
-        let Some(slot) = slots::known() else { return self.finish_slowly(started, ticks, ticket, place) };
+        let Some(own) = self.writer.own(slots::known()) else {
+            return self.finish_slowly(started, ticks, ticket, place);
+        };
         if self.is_due(ticks) || latency >= self.quick || place.is_limited() {
             return self.finish_slowly(started, ticks, ticket, place);
         }
         match &self.gate {
-            None => self.writer.finish_within(slot, place.epoch(), place.row(), latency),
+            None => own.finish_within(place.epoch(), place.row(), latency),
             Some(gate) => {
                 let now = || self.clock.at(ticks);
-                gate.finish_within(&self.writer, slot, place.epoch(), ticket, place.row(), latency, now);
+                if !gate.finish_within(own, place.epoch(), ticket, place.row(), latency, now) {
+                    self.finish_slowly(started, ticks, ticket, place);
+                }
             }
         }
     }

@@ -7,8 +7,6 @@ use crate::budget::{self, Budget, BurnRate, InsufficientData};
 use crate::error::Error;
 use crate::events::EventKind;
 use crate::outcome::{Accounting, Outcome, Tally};
-#[cfg(feature = "metrics")]
-use crate::record::Mapping;
 use crate::record::{Lane, MAX_THRESHOLDS, Recorder};
 use crate::slo::{MOST_THRESHOLDS, Objective, Period, Slo};
 use crate::time::Timestamp;
@@ -271,12 +269,6 @@ impl Meter {
             windows.into_iter().for_each(|window| view.read_all(window, |reading| readings.push(reading)));
             readings
         })
-    }
-
-    /// Every recorder, with the objectives resolved against its cells.
-    #[cfg(feature = "metrics")]
-    pub(crate) fn each_source(&self, each: impl FnMut(&'static Recorder, &[Mapping])) {
-        self.history.each_source(each);
     }
 
     pub(crate) fn total(&self, objective: usize, now: Timestamp) -> Tally {

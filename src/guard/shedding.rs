@@ -63,7 +63,7 @@ impl Shedding {
     pub(super) fn new(shed: &Shed, meter: &Meter, recorder: &Recorder, now: Timestamp) -> Self {
         let watched = meter.watched(Accounting::breaker());
         let mut cells = Vec::new();
-        recorder.cells_into(&mut cells); // so that it has its size
+        _ = recorder.cells_into(&mut cells); // so that it has its size
         let outer = Outer {
             mappings: watched.iter().map(|watched| recorder.mapping(&watched.lane)).collect(),
             pressure: Pressure::new(watched.iter().map(|watched| watched.target.clone()), now),
@@ -129,7 +129,8 @@ impl Shedding {
 impl Outer {
     fn look(&mut self, limiter: &LimiterShown, meter: &Meter, recorder: &Recorder, now: Timestamp) -> f64 {
         self.known = limiter.base.or(self.known);
-        recorder.cells_into(&mut self.cells);
+        #[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+        let sum = recorder.cells_into(&mut self.cells);
         let calls = self.cells.iter().fold(0_u64, |sum, n| sum.wrapping_add(*n));
         let sheds = limiter.sheds.iter().sum();
         if recorder.in_flight() > 0 {
@@ -139,7 +140,7 @@ impl Outer {
             self.called = self.called.max(self.at);
         }
         #[cfg(feature = "metrics")]
-        self.average(recorder.sum_of_latencies(), now);
+        self.average(sum, now);
         let kept = (-now.since(self.at).as_secs_f64() / LATELY.as_secs_f64()).exp();
         self.lately.0 = self.lately.0 * kept + calls.saturating_sub(self.last.0) as f64;
         self.lately.1 = self.lately.1 * kept + f64::from(u32::try_from(sheds - self.last.1).unwrap_or(u32::MAX));

@@ -1,7 +1,6 @@
 //! How old the calls in flight are, without touching them: each is counted in the epoch in which it started.
 
 use super::Recorder;
-use crate::sync::Ordering;
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -56,8 +55,7 @@ impl Recorder {
         past[next].carried = (in_flight[next], past[next].closed_at);
         *current = next;
         for shard in self.own.iter().chain([&*self.shared]) {
-            // Relaxed: see `Shard::start`.
-            shard.epoch.store(next as u32, Ordering::Relaxed);
+            shard.turn_epoch(next as u32);
         }
     }
 

@@ -18,7 +18,6 @@ pub(crate) use lane::{Lane, Mapping};
 use crate::outcome::{Outcome, Row};
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::time::nanos;
-use crossbeam_utils::CachePadded;
 use epochs::Epochs;
 use shard::{Cell, Own, ROOM, Shard, Shared, Write};
 use std::time::Duration;
@@ -36,9 +35,9 @@ pub(crate) const MAX_THRESHOLDS: usize = ROOM - histogram::BUCKETS;
 #[repr(align(64))]
 pub(crate) struct Recorder {
     /// One a thread slot: only the thread that holds the slot writes there.
-    own: Box<[CachePadded<Shard>]>,
+    own: Box<[Shard]>,
     /// For threads without a slot.
-    shared: Box<CachePadded<Shard>>,
+    shared: Box<Shard>,
     epochs: Mutex<Epochs>,
     /// A success over this is slow.
     slow_over: u64,
@@ -52,12 +51,13 @@ pub(crate) struct Recorder {
     histogram: Mutex<Box<[u64]>>,
 }
 
-/// A recorder with its shards at hand: a guard that is rarely called is in no cache, and its calls wait for one thing less.
+/// A recorder's shards at hand: a guard that is rarely called is in no cache, and its calls wait for one thing less.
 #[derive(Debug)]
-pub(crate) struct Writer {
-    own: &'static [CachePadded<Shard>],
-    recorder: &'static Recorder,
-}
+pub(crate) struct Writer(&'static [Shard]);
+
+/// A shard of the calling thread's own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnShard<'a>(&'a Shard);
 
 impl Recorder {
     /// A recorder that is exact at `thresholds` (and at `slow`, over which a success is slow).
@@ -78,8 +78,8 @@ impl Recorder {
         sorted.truncate(MAX_THRESHOLDS);
         let classes = sorted.len() + 1;
         Self {
-            own: (0..owned).map(|_| CachePadded::new(Shard::new(classes))).collect(),
-            shared: Box::new(CachePadded::new(Shard::new(classes))),
+            own: (0..owned).map(|_| Shard::new(classes)).collect(),
+            shared: Box::new(Shard::new(classes)),
             epochs: Mutex::new(Epochs::default()),
             slow_over: slow.map_or(u64::MAX, nanos),
             within: sorted.first().copied().unwrap_or(u64::MAX),
@@ -91,7 +91,7 @@ impl Recorder {
 
     /// As calls see it.
     pub(crate) fn writer(&'static self) -> Writer {
-        Writer { own: &self.own, recorder: self }
+        Writer(&self.own)
     }
 
     /// Counts a call in; the epoch must be handed to [`finish`](Self::finish).
@@ -119,7 +119,7 @@ impl Recorder {
         row
     }
 
-    /// Calls that take no longer may be counted out by [`finish_within`](Writer::finish_within).
+    /// Calls that take no longer may be counted out by [`finish_within`](OwnShard::finish_within).
     pub(crate) fn within(&self) -> u64 {
         self.within
     }
@@ -176,8 +176,8 @@ impl Recorder {
     #[inline]
     fn add(&self, slot: usize, word: impl Fn(&Shard) -> &AtomicU64, n: u64) {
         match self.own.get(slot) {
-            Some(shard) => Own::add(word(shard), n, Ordering::Release),
-            None => Shared::add(word(&self.shared), n, Ordering::Release),
+            Some(shard) => Own::add(word(shard), None, n, Ordering::Release),
+            None => Shared::add(word(&self.shared), None, n, Ordering::Release),
         }
     }
 
@@ -216,28 +216,24 @@ impl Recorder {
 }
 
 impl Writer {
+    /// The shard of a slot that has an owner, which is the calling thread.
+    #[inline]
+    pub(crate) fn own(&self, slot: usize) -> Option<OwnShard<'_>> {
+        self.0.get(slot).map(OwnShard)
+    }
+}
+
+impl OwnShard<'_> {
     /// [`Recorder::start`].
     #[inline]
-    pub(crate) fn start(&self, slot: usize) -> u8 {
-        match self.own.get(slot) {
-            Some(shard) => shard.start::<Own>(),
-            None => self.recorder.shared.start::<Shared>(),
-        }
+    pub(crate) fn start(self) -> u8 {
+        self.0.start::<Own>()
     }
 
     /// [`Recorder::finish`] for a call that took so little that there is nothing to sort.
     #[inline(always)] // see `GuardCore::admit`
-    pub(crate) fn finish_within(&self, slot: usize, epoch: u8, row: Row, latency: u64) {
-        let cell = Cell::Within(row);
-        match self.own.get(slot) {
-            Some(shard) => {
-                shard.stop::<Own>(epoch, Ordering::Relaxed);
-                shard.put::<Own>(cell, 0, latency);
-            }
-            None => {
-                self.recorder.shared.stop::<Shared>(epoch, Ordering::Relaxed);
-                self.recorder.shared.put::<Shared>(cell, 0, latency);
-            }
-        }
+    pub(crate) fn finish_within(self, epoch: u8, row: Row, latency: u64) {
+        self.0.stop::<Own>(epoch, Ordering::Relaxed);
+        self.0.put::<Own>(Cell::Within(row), 0, latency);
     }
 }

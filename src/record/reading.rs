@@ -1,35 +1,27 @@
 //! Reading what was counted: sums over all shards, shard by shard, for that is how they lie in memory.
 
 use super::epochs::EPOCHS;
-use super::shard::{ROOM, Shard};
+use super::shard::{LINE, ROOM, Shard};
 use super::{Lane, Mapping, NOTES, Recorder, histogram, slots};
 use crate::outcome::Outcome;
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::Ordering;
 use crate::time::nanos;
 #[cfg(any(feature = "metrics", plimsoll_loom))]
 use std::ops::Range;
-
-/// Counters that are looked at together.
-#[cfg(any(feature = "metrics", plimsoll_loom))]
-const LINE: usize = 16;
 
 impl Recorder {
     /// Those in which anything can have been counted.
     fn shards(&self) -> impl Iterator<Item = &Shard> {
         let own = self.own.iter().take(slots::claimed());
-        let shared = (self.own.len() < slots::owned() || slots::shared()).then_some(&**self.shared);
-        own.map(|shard| &**shard).chain(shared)
-    }
-
-    #[cfg(any(feature = "metrics", plimsoll_loom))]
-    fn sum(&self, word: impl Fn(&Shard) -> u64) -> u64 {
-        self.shards().map(word).fold(0, u64::wrapping_add)
+        let shared = (self.own.len() < slots::owned() || slots::shared()).then_some(&*self.shared);
+        own.chain(shared)
     }
 
     /// Calls in flight by epoch, modulo 2³².
     pub(super) fn sum_in_flight(&self) -> [u32; EPOCHS] {
         let mut sums = [0_u32; EPOCHS];
-        self.shards().for_each(|shard| add_to(&mut sums, &shard.in_flight));
+        self.shards()
+            .for_each(|shard| add_to(&mut sums, shard.in_flight.each_ref().map(|n| n.load(Ordering::Relaxed))));
         sums
     }
 
@@ -47,13 +39,20 @@ impl Recorder {
     fn seen_into(&self, out: &mut Vec<u64>) {
         out.clear();
         out.resize(self.disowned.len(), 0);
-        self.shards().for_each(|shard| shard.add_seen_to(out, self.classes()));
+        self.shards().for_each(|shard| shard.look().add_seen_to(out, self.classes()));
     }
 
-    /// The cells, summed over all threads, into `out`.
-    pub(crate) fn cells_into(&self, out: &mut Vec<u64>) {
-        self.seen_into(out);
-        self.shards().for_each(|shard| shard.add_unseen_to(out, self.classes()));
+    /// The cells, summed over all threads, into `out`. Gives the sum of all latencies, in [`SUM_UNIT`](super::SUM_UNIT)s.
+    pub(crate) fn cells_into(&self, out: &mut Vec<u64>) -> u64 {
+        out.clear();
+        out.resize(self.disowned.len(), 0);
+        let mut sum = 0_u64;
+        for look in self.shards().map(Shard::look) {
+            look.add_seen_to(out, self.classes());
+            look.add_unseen_to(out, self.classes());
+            sum = sum.wrapping_add(look.sum);
+        }
+        sum
     }
 
     /// The cells as the breaker sees them, into `out`: at the least, for one that may be taken out meanwhile.
@@ -78,7 +77,11 @@ impl Recorder {
     /// The lower halves of the histogram's counters, over all threads.
     fn halves(&self) -> [u32; ROOM] {
         let mut sums = [0_u32; ROOM];
-        self.shards().filter(|shard| shard.is_used()).for_each(|shard| add_to(&mut sums, &shard.histogram));
+        for shard in self.shards().map(Shard::look).map(|look| look.shard).filter(|shard| shard.is_used()) {
+            for (sums, begin) in sums.chunks_mut(LINE).zip((0..).step_by(LINE)) {
+                add_to(sums, shard.line(begin));
+            }
+        }
         sums
     }
 
@@ -126,18 +129,18 @@ impl Recorder {
         }
     }
 
-    /// Everything: the cells, into `cells`, and by bucket of the histogram ([`bounds`](Self::bounds)) the calls in it, in
-    /// parts. Events that took no time are in the first.
+    /// How the calls that [`cells_into`](Self::cells_into) has just told of lie in the histogram, by bucket
+    /// ([`bounds`](Self::bounds)) and in parts. Events that took no time are in the first.
     ///
-    /// The histogram may be ahead of the cells by calls that end just now. The cells decide how many calls a latency class has,
+    /// The histogram may be ahead of the cells by calls that ended since. The cells decide how many calls a latency class has,
     /// and the histogram where they are: of those it has beyond that, the slowest are left for the next time. So the two agree,
     /// and no sum of buckets from the first on ever goes down; nor is the histogram read any further.
     #[cfg(any(feature = "metrics", plimsoll_loom))]
-    pub(crate) fn snapshot(&self, cells: &mut Vec<u64>, mut each: impl FnMut(usize, u64)) {
-        self.cells_into(cells);
-        // After the cells: whoever sees a call there sees it in what is read from here on.
-        let mut untimed = self.sum(|shard| shard.untimed.load(Ordering::Relaxed));
+    pub(crate) fn spread(&self, cells: &[u64], mut each: impl FnMut(usize, u64)) {
+        // Whoever saw a call in the cells sees it in what is read from here on.
         let used: Vec<&Shard> = self.shards().filter(|shard| shard.is_used()).collect();
+        let untimed = used.iter().map(|shard| shard.untimed.load(Ordering::Relaxed));
+        let mut untimed = untimed.fold(0, u64::wrapping_add);
         let mut full = self.histogram.lock();
         for class in 0..self.classes() {
             let of_class = cells.iter().skip(class).step_by(self.classes());
@@ -153,9 +156,7 @@ impl Recorder {
             for begin in words.clone().step_by(LINE) {
                 let Some(full) = full.get_mut(begin..words.end.min(begin + LINE)).filter(|_| wanted) else { break };
                 let mut halves = [0_u32; LINE];
-                let words = begin..begin + full.len();
-                used.iter()
-                    .for_each(|shard| add_to(&mut halves, shard.histogram.get(words.clone()).unwrap_or_default()));
+                used.iter().for_each(|shard| add_to(&mut halves, shard.line(begin)));
                 catch_up(full, &halves);
                 // Most are zero.
                 wanted = full.iter().all(|n| *n == 0) || full.iter().enumerate().all(|(i, n)| take(begin + i, *n));
@@ -170,12 +171,6 @@ impl Recorder {
         let first = under.map_or(0, |under| histogram::bucket(under.saturating_add(1)));
         let last = self.thresholds.get(class).map_or(histogram::BUCKETS - 1, |limit| histogram::bucket(*limit));
         first + class..last + class + 1
-    }
-
-    /// The sum of all latencies, in [`SUM_UNIT`](super::SUM_UNIT)s.
-    #[cfg(any(feature = "metrics", plimsoll_loom))]
-    pub(crate) fn sum_of_latencies(&self) -> u64 {
-        self.sum(|shard| shard.sum.load(Ordering::Relaxed))
     }
 
     /// Calls by outcome.
@@ -218,9 +213,9 @@ impl Recorder {
     }
 }
 
-fn add_to(sums: &mut [u32], words: &[AtomicU32]) {
-    for (sum, word) in sums.iter_mut().zip(words) {
-        *sum = sum.wrapping_add(word.load(Ordering::Relaxed));
+fn add_to(sums: &mut [u32], more: impl IntoIterator<Item = u32>) {
+    for (sum, n) in sums.iter_mut().zip(more) {
+        *sum = sum.wrapping_add(n);
     }
 }
 
@@ -247,7 +242,7 @@ mod tests {
             for slot in [0, 1] {
                 recorder.record(slot, Row::SUCCESS, 5_000);
                 // As many calls as may come between two looks.
-                let shard = if slot == 0 { &recorder.own[0] } else { &*recorder.shared };
+                let shard = if slot == 0 { &recorder.own[0] } else { &recorder.shared };
                 shard.histogram[bucket].fetch_add(u32::MAX - 1, Ordering::Relaxed);
                 counted += u64::from(u32::MAX);
                 recorder.look();

@@ -48,11 +48,10 @@ pub(crate) fn current() -> usize {
     if slot == UNASKED { claim() } else { slot }
 }
 
-/// The same, if the thread has asked before.
+/// The same, if the thread has asked before; else a number that is no slot's.
 #[inline]
-pub(crate) fn known() -> Option<usize> {
-    let slot = SLOT.get();
-    (slot != UNASKED).then_some(slot)
+pub(crate) fn known() -> usize {
+    SLOT.get()
 }
 
 struct Pool {

@@ -32,7 +32,7 @@ struct Inner {
     columns: Vec<Column>,
     /// Of the few columns that are judged by them.
     slices: Vec<Slices>,
-    sources: Vec<(&'static Recorder, Vec<Mapping>)>,
+    sources: Vec<Source>,
     /// Recorders that count towards nothing.
     aside: Vec<&'static Recorder>,
     ring: Ring,
@@ -40,10 +40,20 @@ struct Inner {
     scratch: Scratch,
 }
 
+/// A recorder, and what it held when it was last looked at.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) recorder: &'static Recorder,
+    /// The columns, resolved against its cells.
+    mappings: Vec<Mapping>,
+    pub(crate) cells: Vec<u64>,
+    /// Of latencies, in [`SUM_UNIT`](crate::record::SUM_UNIT)s.
+    pub(crate) sum: u64,
+}
+
 /// Kept between calls, so that rolling does not allocate.
 #[derive(Debug, Default)]
 struct Scratch {
-    cells: Vec<u64>,
     tallies: Vec<Tally>,
     counters: Vec<u64>,
     base: Vec<u64>,
@@ -85,8 +95,8 @@ impl History {
     pub(crate) fn attach(&self, recorder: &'static Recorder) {
         let mut inner = self.inner.lock();
         let mappings = inner.columns.iter().map(|column| recorder.mapping(&column.lane)).collect();
-        inner.sources.push((recorder, mappings));
-        inner.count(); // so that the scratch space has its size
+        inner.sources.push(Source { recorder, mappings, cells: Vec::new(), sum: 0 });
+        inner.count(); // so that what it holds has its size
     }
 
     /// Looks at a recorder now and then that counts towards nothing.
@@ -123,26 +133,21 @@ impl History {
         look(&mut View { inner, now })
     }
 
-    /// Every recorder, with the columns resolved against its cells.
-    #[cfg(feature = "metrics")]
-    pub(crate) fn each_source(&self, mut each: impl FnMut(&'static Recorder, &[Mapping])) {
-        for (recorder, mappings) in &self.inner.lock().sources {
-            each(recorder, mappings);
-        }
-    }
-
     /// The recorders, for whoever shows everything there is.
     pub(crate) fn sources(&self) -> Vec<&'static Recorder> {
-        self.inner.lock().sources.iter().map(|(recorder, _)| *recorder).collect()
+        self.inner.lock().sources.iter().map(|source| source.recorder).collect()
     }
 
     /// Bytes it takes, its recorders' not counted.
     pub(crate) fn memory_footprint(&self) -> usize {
         let inner = self.inner.lock();
-        let Inner { columns, sources, scratch, .. } = &*inner;
+        let Inner { columns, sources, .. } = &*inner;
         let each = size_of::<Column>() + size_of::<Slices>() + size_of::<Tally>() + 4 * size_of::<u64>();
-        let resolved = sources.iter().flat_map(|(_, mappings)| mappings).map(Mapping::memory_footprint).sum::<usize>();
-        let lists = columns.len() * each + resolved + scratch.cells.capacity() * size_of::<u64>();
+        let sources = sources.iter().map(|Source { mappings, cells, .. }| {
+            let mappings = mappings.iter().map(Mapping::memory_footprint).sum::<usize>();
+            size_of::<Source>() + mappings + cells.capacity() * size_of::<u64>()
+        });
+        let lists = columns.len() * each + sources.sum::<usize>();
         size_of::<Self>() + inner.ring.memory_footprint() + inner.latency.memory_footprint() + lists
     }
 }
@@ -182,6 +187,12 @@ impl View<'_> {
         self.inner.scratch.tallies.get(column).copied().unwrap_or_default()
     }
 
+    /// The recorders, of which [`Recorder::spread`] has not been asked yet.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn sources(&self) -> &[Source] {
+        &self.inner.sources
+    }
+
     /// The latencies over a window, of everything that was not refused.
     pub(crate) fn latency(&self, window: Window) -> Latency {
         self.inner.latency.read(window, self.now, &self.inner.latencies())
@@ -215,11 +226,11 @@ impl Inner {
     }
 
     fn count(&mut self) {
-        let Scratch { cells, tallies, .. } = &mut self.scratch;
+        let tallies = &mut self.scratch.tallies;
         tallies.clear();
         tallies.resize(self.columns.len(), Tally::default());
-        for (recorder, mappings) in &self.sources {
-            recorder.cells_into(cells);
+        for Source { recorder, mappings, cells, sum } in &mut self.sources {
+            *sum = recorder.cells_into(cells);
             for (tally, mapping) in tallies.iter_mut().zip(mappings) {
                 *tally += mapping.tally(cells);
             }
@@ -228,8 +239,8 @@ impl Inner {
 
     fn latencies(&self) -> [u64; histogram::BUCKETS] {
         let mut buckets = [0; histogram::BUCKETS];
-        for (recorder, _) in &self.sources {
-            recorder.add_latency_to(&mut buckets);
+        for source in &self.sources {
+            source.recorder.add_latency_to(&mut buckets);
         }
         buckets
     }

@@ -4,6 +4,8 @@ mod history;
 mod latency;
 mod ring;
 
+#[cfg(feature = "metrics")]
+pub(crate) use history::Source;
 pub(crate) use history::{Column, History, View};
 pub use latency::Latency;
 pub(crate) use ring::Ring;
