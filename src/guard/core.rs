@@ -47,7 +47,8 @@ pub(crate) struct GuardCore {
     pub(crate) name: &'static str,
     pub(crate) meter: &'static Meter,
     first_byte: OnceLock<&'static Recorder>,
-    places: Places,
+    /// None without a fallback.
+    places: Option<Places>,
 }
 
 impl GuardCore {
@@ -70,7 +71,7 @@ impl GuardCore {
             clock: meter.hub.clock.clone(),
             next_tick: AtomicU64::new(0),
             first_byte: OnceLock::new(),
-            places: Places::new(fallback_limit, if fallback_limit == 0 { 1 } else { slots::owned() + 1 }),
+            places: (fallback_limit > 0).then(|| Places::new(fallback_limit, slots::owned() + 1)),
         }
     }
 
@@ -313,7 +314,7 @@ impl GuardCore {
         if !waits {
             return Some(FallbackPlace::NONE_NEEDED);
         }
-        let place = FallbackPlace::of(&self.places);
+        let place = self.places.as_ref().and_then(FallbackPlace::of);
         if place.is_none() {
             self.note(Reason::FallbackLimit, &CallContext::new());
         }
@@ -326,7 +327,8 @@ impl GuardCore {
         // The gate's own size is in this one's.
         let gate = self.gate.as_ref().map_or(0, |gate| gate.memory_footprint() - size_of::<Gate>());
         let shedding = self.shedding().map_or(0, Shedding::memory_footprint);
-        size_of::<Self>() + self.recorder.memory_footprint() + self.places.memory_footprint() + first + gate + shedding
+        let places = self.places.as_ref().map_or(0, Places::memory_footprint);
+        size_of::<Self>() + self.recorder.memory_footprint() + places + first + gate + shedding
     }
 
     /// Whether an outcome is bad to the SLI, even in time.

@@ -1,6 +1,7 @@
 //! How old the calls in flight are, without touching them: each is counted in the epoch in which it started.
 
 use super::Recorder;
+use super::shard::Write;
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -54,9 +55,8 @@ impl Recorder {
         past[*current].closed_at = now;
         past[next].carried = (in_flight[next], past[next].closed_at);
         *current = next;
-        for shard in self.own.iter().chain([&*self.shared]) {
-            shard.turn_epoch(next as u32);
-        }
+        self.own.iter().for_each(|shard| shard.turn_epoch(next as u32));
+        self.shared.turn_epoch(next as u32);
     }
 
     /// Holds the age of what is in flight now against nobody any more: it was admitted in an earlier life.

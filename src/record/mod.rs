@@ -19,7 +19,7 @@ use crate::outcome::{Outcome, Row};
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::time::nanos;
 use epochs::Epochs;
-use shard::{Cell, Own, ROOM, Shard, Shared, Write};
+use shard::{Cell, Owned, ROOM, Shard, Shared, Write};
 use std::time::Duration;
 
 /// Things that can be told apart by [`Recorder::note`].
@@ -35,9 +35,9 @@ pub(crate) const MAX_THRESHOLDS: usize = ROOM - histogram::BUCKETS;
 #[repr(align(64))]
 pub(crate) struct Recorder {
     /// One a thread slot: only the thread that holds the slot writes there.
-    own: Box<[Shard]>,
+    own: Box<[Owned]>,
     /// For threads without a slot.
-    shared: Box<Shard>,
+    shared: Box<Shared>,
     epochs: Mutex<Epochs>,
     /// A success over this is slow.
     slow_over: u64,
@@ -53,11 +53,11 @@ pub(crate) struct Recorder {
 
 /// A recorder's shards at hand: a guard that is rarely called is in no cache, and its calls wait for one thing less.
 #[derive(Debug)]
-pub(crate) struct Writer(&'static [Shard]);
+pub(crate) struct Writer(&'static [Owned]);
 
 /// A shard of the calling thread's own.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct OwnShard<'a>(&'a Shard);
+pub(crate) struct OwnShard<'a>(&'a Owned);
 
 impl Recorder {
     /// A recorder that is exact at `thresholds` (and at `slow`, over which a success is slow).
@@ -78,8 +78,8 @@ impl Recorder {
         sorted.truncate(MAX_THRESHOLDS);
         let classes = sorted.len() + 1;
         Self {
-            own: (0..owned).map(|_| Shard::new(classes)).collect(),
-            shared: Box::new(Shard::new(classes)),
+            own: (0..owned).map(|_| Owned::new(classes)).collect(),
+            shared: Box::new(Shared(Shard::new(classes))),
             epochs: Mutex::new(Epochs::default()),
             slow_over: slow.map_or(u64::MAX, nanos),
             within: sorted.first().copied().unwrap_or(u64::MAX),
@@ -98,16 +98,16 @@ impl Recorder {
     #[inline]
     pub(crate) fn start(&self, slot: usize) -> u8 {
         match self.own.get(slot) {
-            Some(shard) => shard.start::<Own>(),
-            None => self.shared.start::<Shared>(),
+            Some(shard) => shard.start(),
+            None => self.shared.start(),
         }
     }
 
     /// Takes back a [`start`](Self::start): there is no call after all.
     pub(crate) fn stop(&self, slot: usize, epoch: u8) {
         match self.own.get(slot) {
-            Some(shard) => shard.stop::<Own>(epoch, Ordering::Release),
-            None => self.shared.stop::<Shared>(epoch, Ordering::Release),
+            Some(shard) => shard.stop(epoch, Ordering::Release),
+            None => self.shared.stop(epoch, Ordering::Release),
         }
     }
 
@@ -135,12 +135,12 @@ impl Recorder {
     fn finish_at(&self, slot: usize, epoch: u8, cell: Cell, class: usize, latency: u64) {
         match self.own.get(slot) {
             Some(shard) => {
-                shard.stop::<Own>(epoch, Ordering::Relaxed);
-                shard.put::<Own>(cell, class, latency);
+                shard.stop(epoch, Ordering::Relaxed);
+                shard.put(cell, class, latency);
             }
             None => {
-                self.shared.stop::<Shared>(epoch, Ordering::Relaxed);
-                self.shared.put::<Shared>(cell, class, latency);
+                self.shared.stop(epoch, Ordering::Relaxed);
+                self.shared.put(cell, class, latency);
             }
         }
     }
@@ -151,8 +151,8 @@ impl Recorder {
         let (row, class) = self.sort(row, latency);
         let cell = Cell::seen(row, class, self.classes());
         match self.own.get(slot) {
-            Some(shard) => shard.put::<Own>(cell, class, latency),
-            None => self.shared.put::<Shared>(cell, class, latency),
+            Some(shard) => shard.put(cell, class, latency),
+            None => self.shared.put(cell, class, latency),
         }
     }
 
@@ -160,24 +160,24 @@ impl Recorder {
     #[inline]
     pub(crate) fn count(&self, slot: usize, outcome: Outcome, n: u64) {
         let cell = Cell::Within(outcome.row());
-        self.add(slot, |shard| &shard.untimed, n);
         match self.own.get(slot) {
-            Some(shard) => shard.count::<Own>(cell, n),
-            None => self.shared.count::<Shared>(cell, n),
+            Some(shard) => {
+                shard.count_untimed(n);
+                shard.count(cell, n);
+            }
+            None => {
+                self.shared.count_untimed(n);
+                self.shared.count(cell, n);
+            }
         }
     }
 
     /// Counts a thing that is told apart by number only, up to [`NOTES`].
     #[inline]
     pub(crate) fn note(&self, slot: usize, note: usize) {
-        self.add(slot, |shard| &shard.notes[note.min(NOTES - 1)], 1);
-    }
-
-    #[inline]
-    fn add(&self, slot: usize, word: impl Fn(&Shard) -> &AtomicU64, n: u64) {
         match self.own.get(slot) {
-            Some(shard) => Own::add(word(shard), None, n, Ordering::Release),
-            None => Shared::add(word(&self.shared), None, n, Ordering::Release),
+            Some(shard) => shard.note(note),
+            None => self.shared.note(note),
         }
     }
 
@@ -227,13 +227,13 @@ impl OwnShard<'_> {
     /// [`Recorder::start`].
     #[inline]
     pub(crate) fn start(self) -> u8 {
-        self.0.start::<Own>()
+        self.0.start()
     }
 
     /// [`Recorder::finish`] for a call that took so little that there is nothing to sort.
     #[inline(always)] // see `GuardCore::admit`
     pub(crate) fn finish_within(self, epoch: u8, row: Row, latency: u64) {
-        self.0.stop::<Own>(epoch, Ordering::Relaxed);
-        self.0.put::<Own>(Cell::Within(row), 0, latency);
+        self.0.stop(epoch, Ordering::Relaxed);
+        self.0.put(Cell::Within(row), 0, latency);
     }
 }

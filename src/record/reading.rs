@@ -12,8 +12,8 @@ use std::ops::Range;
 impl Recorder {
     /// Those in which anything can have been counted.
     fn shards(&self) -> impl Iterator<Item = &Shard> {
-        let own = self.own.iter().take(slots::claimed());
-        let shared = (self.own.len() < slots::owned() || slots::shared()).then_some(&*self.shared);
+        let own = self.own.iter().map(|owned| &owned.shard).take(slots::claimed());
+        let shared = (self.own.len() < slots::owned() || slots::shared()).then_some(&self.shared.0);
         own.chain(shared)
     }
 
@@ -139,7 +139,7 @@ impl Recorder {
     pub(crate) fn spread(&self, cells: &[u64], mut each: impl FnMut(usize, u64)) {
         // Whoever saw a call in the cells sees it in what is read from here on.
         let used: Vec<&Shard> = self.shards().filter(|shard| shard.is_used()).collect();
-        let untimed = used.iter().map(|shard| shard.untimed.load(Ordering::Relaxed));
+        let untimed = used.iter().map(|shard| shard.untimed());
         let mut untimed = untimed.fold(0, u64::wrapping_add);
         let mut full = self.histogram.lock();
         for class in 0..self.classes() {
@@ -209,7 +209,9 @@ impl Recorder {
     /// Bytes it takes, whatever the traffic.
     pub(crate) fn memory_footprint(&self) -> usize {
         let words = self.disowned.len() + self.thresholds.len() + self.histogram.lock().len();
-        size_of::<Self>() + (self.own.len() + 1) * self.shared.memory_footprint() + words * size_of::<u64>()
+        let shards = size_of_val(&*self.own) + size_of_val(&*self.shared);
+        let beside = (self.own.len() + 1) * self.shared.0.memory_footprint_beside();
+        size_of::<Self>() + shards + beside + words * size_of::<u64>()
     }
 }
 
@@ -242,7 +244,7 @@ mod tests {
             for slot in [0, 1] {
                 recorder.record(slot, Row::SUCCESS, 5_000);
                 // As many calls as may come between two looks.
-                let shard = if slot == 0 { &recorder.own[0] } else { &recorder.shared };
+                let shard = if slot == 0 { &recorder.own[0].shard } else { &recorder.shared.0 };
                 shard.histogram[bucket].fetch_add(u32::MAX - 1, Ordering::Relaxed);
                 counted += u64::from(u32::MAX);
                 recorder.look();
