@@ -2,7 +2,7 @@
 
 use crate::breaker::{Breaker, Gate, Mode, State, Ticket};
 use crate::outcome::{Outcome, Tally};
-use crate::record::{Lane, Recorder, SUM_UNIT};
+use crate::record::{Lane, Recorder, SUM_UNIT, histogram};
 use crate::shed::{self, CallContext, Ended, Limiter, Shed, Waiting};
 use crate::time::Timestamp;
 use crate::window::{Column, History, Window};
@@ -37,6 +37,13 @@ impl Counts {
         _ = self.0.cells_into(&mut cells);
         self.0.spread(&cells, |_, n| latencies += n);
         (cells.iter().sum(), latencies)
+    }
+
+    /// Calls in the histogram, which is brought up to date.
+    pub fn latencies(self) -> u64 {
+        let mut buckets = [0; histogram::BUCKETS];
+        self.0.add_latency_to(&mut buckets);
+        buckets.iter().sum()
     }
 
     /// The sum of all latencies, in steps of 64.

@@ -52,6 +52,22 @@ fn a_snapshot_holds_in_its_histogram_what_it_holds_in_its_cells() {
 }
 
 #[test]
+fn who_looks_after_another_sees_no_less_than_he() {
+    model(3, || {
+        let counts = Counts::new(1);
+        counts.record(1, Outcome::Success, 128);
+        let other = thread::spawn(move || {
+            counts.record(0, Outcome::Success, 128);
+            assert!(counts.latencies() <= 2);
+        });
+        let (cells, histogram) = counts.snapshot();
+        assert!(cells <= histogram && histogram <= 2, "{cells} in cells, {histogram} in the histogram");
+        other.join().unwrap();
+        assert_eq!((counts.snapshot(), counts.latencies()), ((2, 2), 2));
+    });
+}
+
+#[test]
 fn the_shared_slot_loses_nothing() {
     model(3, || {
         let counts = Counts::new(0);

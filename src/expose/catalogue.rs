@@ -81,6 +81,8 @@ pub(super) struct Counted {
     /// By objective.
     pub(super) tallies: Vec<Tally>,
     pub(super) durations: Durations,
+    /// How many calls, and the sum of their latencies.
+    as_of: (u64, u64),
 }
 
 /// How one objective stands.
@@ -174,6 +176,7 @@ impl SloSeries {
                 outcomes: [0; Outcome::COUNT],
                 tallies: vec![Tally::default(); slo.objectives().len()],
                 durations: ladder.empty(),
+                as_of: (0, 0),
             },
             judged: slo.objectives().iter().map(|_| Judged::default()).collect(),
             first_bytes: None,
@@ -202,9 +205,12 @@ impl SloSeries {
         self.meter.look(now, |view| {
             self.judge(view, period);
             // Of most SLOs nothing was counted since the last time, and a histogram is long. Each call that ends is in a cell,
-            // and no cell goes down: so while their sum is the same, all else is.
-            if view.total(0).total() != self.counted.durations.count() {
+            // and no cell goes down: so while their sum is the same, all else is, but for a latency that came too late to be added.
+            let sums = view.sources().iter().map(|source| source.sum);
+            let as_of = (view.total(0).total(), sums.fold(0, u64::wrapping_add));
+            if as_of != self.counted.as_of {
                 self.count(view);
+                self.counted.as_of = as_of;
             }
         });
         self.read_first_bytes(first_bytes);
@@ -212,7 +218,7 @@ impl SloSeries {
 
     /// Counts anew.
     fn count(&mut self, view: &View<'_>) {
-        let Self { ladder, placements, counted: Counted { outcomes, tallies, durations }, .. } = self;
+        let Self { ladder, placements, counted: Counted { outcomes, tallies, durations, .. }, .. } = self;
         *outcomes = [0; Outcome::COUNT];
         durations.clear();
         for (index, tally) in tallies.iter_mut().enumerate() {

@@ -42,7 +42,8 @@ impl Recorder {
         self.shards().for_each(|shard| shard.look().add_seen_to(out, self.classes()));
     }
 
-    /// The cells, summed over all threads, into `out`. Gives the sum of all latencies, in [`SUM_UNIT`](super::SUM_UNIT)s.
+    /// The cells, summed over all threads, into `out`. Gives the sum of all latencies, in [`SUM_UNIT`](super::SUM_UNIT)s; that of
+    /// a call over a threshold that ends just now may be left for the next time.
     pub(crate) fn cells_into(&self, out: &mut Vec<u64>) -> u64 {
         out.clear();
         out.resize(self.disowned.len(), 0);
@@ -137,11 +138,12 @@ impl Recorder {
     /// and no sum of buckets from the first on ever goes down; nor is the histogram read any further.
     #[cfg(any(feature = "metrics", plimsoll_loom))]
     pub(crate) fn spread(&self, cells: &[u64], mut each: impl FnMut(usize, u64)) {
-        // Whoever saw a call in the cells sees it in what is read from here on.
+        // Whoever saw a call in the cells sees it in what is read from here on. Locked first: whoever comes after somebody else
+        // must look into every shard that he looked into.
+        let mut full = self.histogram.lock();
         let used: Vec<&Shard> = self.shards().filter(|shard| shard.is_used()).collect();
         let untimed = used.iter().map(|shard| shard.untimed());
         let mut untimed = untimed.fold(0, u64::wrapping_add);
-        let mut full = self.histogram.lock();
         for class in 0..self.classes() {
             let of_class = cells.iter().skip(class).step_by(self.classes());
             let mut left = of_class.fold(0_u64, |sum, n| sum.wrapping_add(*n));

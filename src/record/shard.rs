@@ -314,6 +314,7 @@ impl Shard {
     }
 
     /// Events without a latency.
+    #[cfg(any(feature = "metrics", plimsoll_loom))]
     pub(super) fn untimed(&self) -> u64 {
         self.often.untimed.load(Ordering::Relaxed)
     }
