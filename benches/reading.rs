@@ -1,6 +1,6 @@
 //! What it costs to read, and what a reader costs those who write.
 //!
-//! `cargo bench --bench reading --features prometheus`
+//! `cargo bench --bench reading --features prometheus`; `-- writers` says only what it costs those who write.
 #![allow(clippy::disallowed_methods)] // it measures
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a bench that cannot go on stops
 
@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 fn main() {
     let (rounds, guards) = if measuring() { (9, 1_000) } else { (1, 20) };
     println!("{}\n", caption(rounds));
+    if std::env::args().any(|arg| arg == "writers") {
+        return writers(rounds);
+    }
     println!("| reading | takes | mark |\n|---|---:|---|");
     burn_rates(rounds);
     status(rounds, guards / 2);
