@@ -59,7 +59,7 @@ async fn all_answer(name: &str, kit: &Kit) -> (Folder, Prometheus, f64) {
                     break;
                 }
                 assert!(seconds() < patience, "{path}, {place}: no answer to {sent}");
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                tokio::time::sleep(Duration::from_millis(200)).await; // until another process judges its rules
             }
             asked += 1;
         }

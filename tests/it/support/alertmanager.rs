@@ -83,7 +83,7 @@ impl People {
             if holds(&self.told()) {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await; // until another process sends
         }
         let told: Vec<String> =
             self.told().iter().map(|message| format!("{}: {}", message.to, message.title())).collect();
@@ -149,7 +149,7 @@ impl Alertmanager {
             }
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "Alertmanager ended: {ended:?}\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await; // until another process is ready
         }
         panic!("Alertmanager is not ready after 20 s\n{}", self.log());
     }

@@ -85,7 +85,7 @@ impl Prometheus {
             }
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "prometheus ended: {ended:?}\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await; // until another process is ready
         }
         panic!("prometheus is not ready after 20 s\n{}", self.log());
     }
