@@ -34,8 +34,8 @@ impl Counts {
     /// Calls in the cells, and calls in the histogram, of one snapshot.
     pub fn snapshot(self) -> (u64, u64) {
         let (mut cells, mut latencies) = (Vec::new(), 0);
-        _ = self.0.cells_into(&mut cells);
-        self.0.spread(&cells, |_, n| latencies += n);
+        let seen = self.0.cells_into(&mut cells);
+        self.0.spread(&cells, &seen, |_, n| latencies += n);
         (cells.iter().sum(), latencies)
     }
 
@@ -48,7 +48,7 @@ impl Counts {
 
     /// The sum of all latencies, in steps of 64.
     pub fn nanos(self) -> u64 {
-        self.0.cells_into(&mut Vec::new()) * SUM_UNIT
+        self.0.cells_into(&mut Vec::new()).sum * SUM_UNIT
     }
 
     pub fn in_flight(self) -> u64 {
@@ -137,9 +137,16 @@ impl Fuse {
 
     pub fn finish(&self, slot: usize, Call(ticket, epoch): Call, outcome: Outcome, now: Timestamp) {
         let row = outcome.row();
-        let own = self.counts.0.writer();
-        match own.own(slot) {
-            Some(own) if self.gate.finish_within(own, epoch, ticket, row, 0, || now) => {}
+        // As a guard does: see `GuardCore::finish_at`.
+        let writer = self.counts.0.writer();
+        match writer.own(slot) {
+            Some(own) if epoch == 0 && self.gate.is_of_now(ticket) => {
+                let plain = self.gate.is_plain(ticket, row);
+                own.finish_within(row, 0);
+                if !plain {
+                    self.gate.consider(ticket, row, 0, now);
+                }
+            }
             _ => self.gate.finish(slot, epoch, ticket, row, 0, now),
         }
     }

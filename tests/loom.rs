@@ -34,30 +34,36 @@ fn touchy() -> Breaker {
         .ramp(1.0, Duration::ZERO)
 }
 
+/// Brief calls are counted in one word, others in three.
+const BRIEF: u64 = 128;
+const LONGER: u64 = 1_024;
+
 #[test]
 fn a_snapshot_holds_in_its_histogram_what_it_holds_in_its_cells() {
-    model(3, || {
-        let counts = Counts::new(1);
-        let writers = [0, 1].map(|slot| {
-            thread::spawn(move || {
-                let epoch = counts.start(slot);
-                counts.finish(slot, epoch, Outcome::Success, 128);
-            })
+    for (own, shared) in [(LONGER, LONGER), (LONGER, BRIEF), (BRIEF, LONGER)] {
+        model(3, move || {
+            let counts = Counts::new(1);
+            let writers = [(0, own), (1, shared)].map(|(slot, nanos)| {
+                thread::spawn(move || {
+                    let epoch = counts.start(slot);
+                    counts.finish(slot, epoch, Outcome::Success, nanos);
+                })
+            });
+            let (cells, histogram) = counts.snapshot();
+            assert!(cells <= histogram && histogram <= 2, "{cells} in cells, {histogram} in the histogram");
+            writers.into_iter().for_each(|writer| writer.join().unwrap());
+            assert_eq!((counts.snapshot(), counts.nanos(), counts.in_flight()), ((2, 2), own + shared, 0));
         });
-        let (cells, histogram) = counts.snapshot();
-        assert!(cells <= histogram && histogram <= 2, "{cells} in cells, {histogram} in the histogram");
-        writers.into_iter().for_each(|writer| writer.join().unwrap());
-        assert_eq!((counts.snapshot(), counts.nanos(), counts.in_flight()), ((2, 2), 256, 0));
-    });
+    }
 }
 
 #[test]
 fn who_looks_after_another_sees_no_less_than_he() {
     model(3, || {
         let counts = Counts::new(1);
-        counts.record(1, Outcome::Success, 128);
+        counts.record(1, Outcome::Success, LONGER);
         let other = thread::spawn(move || {
-            counts.record(0, Outcome::Success, 128);
+            counts.record(0, Outcome::Success, LONGER);
             assert!(counts.latencies() <= 2);
         });
         let (cells, histogram) = counts.snapshot();
@@ -68,17 +74,57 @@ fn who_looks_after_another_sees_no_less_than_he() {
 }
 
 #[test]
+fn a_call_under_way_is_seen_whatever_ends_beside_it() {
+    for (outcome, nanos) in [(Outcome::Success, BRIEF), (Outcome::Success, LONGER), (Outcome::FAILURE, BRIEF)] {
+        model(3, move || {
+            let counts = Counts::new(0);
+            let epoch = counts.start(0);
+            let other = thread::spawn(move || {
+                let epoch = counts.start(0);
+                counts.finish(0, epoch, outcome, nanos);
+            });
+            let seen = counts.in_flight();
+            assert!((1..=2).contains(&seen), "{seen}");
+            other.join().unwrap();
+            assert_eq!(counts.in_flight(), 1);
+            counts.finish(0, epoch, outcome, nanos);
+            assert_eq!((counts.in_flight(), counts.snapshot()), (0, (2, 2)));
+        });
+    }
+}
+
+#[test]
+fn no_more_calls_are_under_way_than_at_any_moment_there_were() {
+    for nanos in [BRIEF, LONGER] {
+        model(3, move || {
+            let counts = Counts::new(1);
+            let writer = thread::spawn(move || {
+                for _ in 0..2 {
+                    let epoch = counts.start(0);
+                    counts.finish(0, epoch, Outcome::Success, nanos);
+                }
+                counts.record(0, Outcome::Rejected, 0);
+            });
+            let seen = counts.in_flight();
+            assert!(seen <= 1, "{seen}");
+            writer.join().unwrap();
+            assert_eq!(counts.in_flight(), 0);
+        });
+    }
+}
+
+#[test]
 fn the_shared_slot_loses_nothing() {
     model(3, || {
         let counts = Counts::new(0);
-        let writers = [128, 1_024].map(|nanos| {
+        let writers = [BRIEF, LONGER].map(|nanos| {
             thread::spawn(move || {
                 let epoch = counts.start(0);
                 counts.finish(0, epoch, Outcome::Success, nanos);
             })
         });
         writers.into_iter().for_each(|writer| writer.join().unwrap());
-        assert_eq!((counts.snapshot(), counts.nanos(), counts.in_flight()), ((2, 2), 1_152, 0));
+        assert_eq!((counts.snapshot(), counts.nanos(), counts.in_flight()), ((2, 2), BRIEF + LONGER, 0));
     });
 }
 

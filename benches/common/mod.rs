@@ -4,8 +4,8 @@
 pub mod measure;
 
 use plimsoll::{
-    Breaker, FallbackValue, Guard, GuardLayer, GuardService, KeyedGuard, Outcome, Permit, Plimsoll, ResultClassifier,
-    Shed, Slo, SloHandle,
+    Breaker, FallbackValue, Guard, GuardLayer, GuardService, KeyedGuard, ManualClock, Outcome, Permit, Plimsoll,
+    ResultClassifier, Shed, Slo, SloHandle,
 };
 use std::future::{Ready, ready};
 use std::pin::pin;
@@ -51,8 +51,17 @@ pub fn full_engaged() -> Layered {
     service
 }
 
+/// The same on a clock that stands still: a call takes no time, however slowly it is run.
+pub fn full_in_no_time() -> Layered {
+    full_on(&Plimsoll::with_clock(ManualClock::new()), Breaker::default(), Shed::adaptive())
+}
+
 fn full_with(breaker: Breaker, shed: Shed) -> Layered {
-    let guard = slo(&Plimsoll::new(), "full").guard().breaker(breaker).shed(shed);
+    full_on(&Plimsoll::new(), breaker, shed)
+}
+
+fn full_on(plimsoll: &Plimsoll, breaker: Breaker, shed: Shed) -> Layered {
+    let guard = slo(plimsoll, "full").guard().breaker(breaker).shed(shed);
     let layer: GuardLayer<FallbackValue<u64>> = guard.fallback_value(FALLEN_BACK).layer().expect("a guard that works");
     layer.layer(Echo)
 }

@@ -2,7 +2,7 @@
 //!
 //! gungraun runs each row by itself under valgrind's callgrind. What [`calls`] does is counted: neither how a row is made
 //! (the calibration of the clock takes as long as it takes) nor whether its calls were made. `tests/instructions.sh` holds
-//! the counts against `counts.txt`.
+//! the counts against `counts.txt`. Under valgrind no call is brief, but on a clock that stands still.
 #![allow(clippy::disallowed_methods)] // it counts clocks
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a bench that cannot go on stops
 
@@ -52,6 +52,8 @@ fn guarded(guard: Guard, outcome: Outcome, work: impl FnMut() + 'static) -> Row 
 #[bench::floor_two_instant_now(floor_instant())]
 #[bench::sli_success(success(common::sli()))]
 #[bench::full_success(args = (success(common::full(Breaker::default()).guard())), config = at_most(160))]
+#[bench::full_success_in_no_time(success(common::full_in_no_time().guard()))]
+#[bench::full_success_of_an_age(success(common::full(Breaker::default().age_in_flight(Duration::from_secs(60), 10)).guard()))]
 #[bench::full_success_learned_from(success(common::full_engaged().guard()))]
 #[bench::full_failure(failure())]
 #[bench::full_layered_success(layered_success())]

@@ -106,6 +106,10 @@ impl Control {
             base: Vec::with_capacity(width),
         };
         control.count(recorder);
+        if control.trips.age.is_some() {
+            // From the first call on: in the epoch that there is without this, nothing is counted.
+            recorder.turn_epoch(now);
+        }
         control
     }
 

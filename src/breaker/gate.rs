@@ -18,7 +18,7 @@ use super::wait::Wait;
 use super::wait::Waiters;
 use super::word::{self, *};
 use crate::outcome::{Accounting, Row, Verdict};
-use crate::record::{Lane, OwnShard, Recorder};
+use crate::record::{Lane, Recorder};
 use crate::sync::{AtomicI64, AtomicU64, Mutex, Ordering, fence};
 use crate::time::{Timestamp, nanos};
 use crossbeam_utils::CachePadded;
@@ -40,7 +40,7 @@ pub(crate) struct Gate {
     hot: Hot,
     bad: CachePadded<Bad>,
     guard: &'static str,
-    ramp: (f64, Duration),
+    ramp_from: f64,
     accounting: Accounting,
     /// In nanoseconds; the last number there is if there is no end to it.
     patience: u64,
@@ -60,11 +60,14 @@ struct Hot {
     word: AtomicU64,
     recorder: &'static Recorder,
     /// By row: whether a call that ended so, however late, is good and nothing else.
-    plain: u16,
+    plain: u32,
     /// Before this (nanoseconds) an open or fully probing breaker refuses without asking anybody.
     refuses_until: AtomicU64,
     ramping_since: AtomicU64,
     next_tick: AtomicU64,
+    /// How long a ramp takes. Its nanoseconds are fewer than there is room for, in which the compiler notes whether there is a
+    /// gate at all: on this line, then.
+    ramp: Duration,
 }
 
 /// Written by calls that fail: apart from what they and all others read.
@@ -95,14 +98,15 @@ impl Gate {
             hot: Hot {
                 word: AtomicU64::new(0),
                 recorder,
-                plain: config.accounting.plain_rows(),
+                plain: config.accounting.plain_rows().into(),
                 refuses_until: AtomicU64::new(0),
                 ramping_since: AtomicU64::new(0),
                 next_tick: AtomicU64::new(control.next_tick().as_nanos()),
+                ramp: config.ramp.1,
             },
             bad: CachePadded::new(Bad { in_a_row: InARow::new(control.core.generation()), slack: AtomicI64::new(0) }),
             guard,
-            ramp: config.ramp,
+            ramp_from: config.ramp.0,
             accounting: config.accounting,
             patience: patience.map_or(u64::MAX, nanos),
             slow_probe_fails: config.slow.is_some(),
@@ -150,11 +154,11 @@ impl Gate {
             RAMPING => {
                 let since = Timestamp::from_nanos(self.hot.ramping_since.load(Ordering::Acquire));
                 let gone = now.since(since);
-                if gone < self.ramp.1 {
+                if gone < self.hot.ramp {
                     return if self.ramp_passes(gone) {
                         Ok(ticket)
                     } else {
-                        Err(self.refusal(Reason::Ramping, nanos(self.ramp.1 - gone)))
+                        Err(self.refusal(Reason::Ramping, nanos(self.hot.ramp - gone)))
                     };
                 }
             }
@@ -174,7 +178,7 @@ impl Gate {
 
     /// Lets the ramp's share through, evenly spread: a call passes if with it the sum of shares passes a whole number.
     fn ramp_passes(&self, gone: Duration) -> bool {
-        let (from, over) = self.ramp;
+        let (from, over) = (self.ramp_from, self.hot.ramp);
         let share = from + (1.0 - from) * gone.as_secs_f64() / over.as_secs_f64().max(1e-9);
         let share = (share.clamp(0.0, 1.0) * WHOLE as f64) as u64;
         // Relaxed: it orders nothing, it only counts.
@@ -195,7 +199,7 @@ impl Gate {
 
     /// Records the end of a call, and lets the breaker see it if the call was admitted in its present life.
     pub(crate) fn finish(&self, slot: usize, epoch: u8, ticket: Ticket, row: Row, latency: u64, now: Timestamp) {
-        if generation(self.hot.word.load(Ordering::Acquire)) != ticket.generation {
+        if !self.is_of_now(ticket) {
             return self.hot.recorder.finish_unseen(slot, epoch, row, latency);
         }
         let row = self.hot.recorder.finish(slot, epoch, row, latency);
@@ -204,49 +208,34 @@ impl Gate {
         }
     }
 
-    /// [`finish`](Self::finish) for a call that took no longer than the recorder's first threshold, of a thread that has a
-    /// shard of its own. If the call was admitted in an earlier life, nothing is done, and false is the answer.
+    /// Whether a call was admitted in the breaker's present life.
     #[inline(always)] // see `GuardCore::admit`
-    pub(crate) fn finish_within(
-        &self,
-        own: OwnShard<'_>,
-        epoch: u8,
-        ticket: Ticket,
-        row: Row,
-        latency: u64,
-        now: impl FnOnce() -> Timestamp,
-    ) -> bool {
-        if generation(self.hot.word.load(Ordering::Acquire)) != ticket.generation {
-            return false;
-        }
-        own.finish_within(epoch, row, latency);
-        if !self.is_plain(ticket, row) {
-            self.consider(ticket, row, latency, now());
-        }
-        true
+    pub(crate) fn is_of_now(&self, ticket: Ticket) -> bool {
+        generation(self.hot.word.load(Ordering::Acquire)) == ticket.generation
     }
 
-    /// Whether there is nothing to be seen in a call: it was no probe, is good, and the one before it was good too.
+    /// Whether there is nothing to be seen in a call: it was no probe, is good, and no bad call is known that it would end the row of.
     #[inline(always)]
-    fn is_plain(&self, ticket: Ticket, row: Row) -> bool {
+    pub(crate) fn is_plain(&self, ticket: Ticket, row: Row) -> bool {
         ticket.lease == 0 && self.hot.plain >> row.0 & 1 != 0 && self.bad.in_a_row.bad() == 0
     }
 
     /// Lets the breaker see a call that will be counted as something else, or later.
     #[cfg(feature = "tower")]
     pub(crate) fn see(&self, ticket: Ticket, row: Row, latency: u64, now: Timestamp) {
-        if generation(self.hot.word.load(Ordering::Acquire)) == ticket.generation {
+        if self.is_of_now(ticket) {
             self.hot.recorder.adopt(row, latency);
             self.consider(ticket, row, latency, now);
         }
     }
 
+    /// Lets the breaker see a call that was counted just now.
     #[cold]
-    fn consider(&self, ticket: Ticket, row: Row, latency: u64, now: Timestamp) {
+    pub(crate) fn consider(&self, ticket: Ticket, row: Row, latency: u64, now: Timestamp) {
         // With the fence of `changed`: either this sees that the breaker changed while the call was being counted, or the
         // change sees the call, and begins a new life after it.
         fence(Ordering::SeqCst);
-        if generation(self.hot.word.load(Ordering::Acquire)) != ticket.generation {
+        if !self.is_of_now(ticket) {
             self.hot.recorder.disown(row, latency);
             return;
         }
@@ -319,7 +308,7 @@ impl Gate {
         self.bad.in_a_row.begin(control.core.generation());
         self.bad.slack.store(0, Ordering::Relaxed);
         self.publish(&control);
-        fence(Ordering::SeqCst); // see `consider`: just before a call is counted it is no longer in flight
+        fence(Ordering::SeqCst); // see `consider`: a call that was counted, and so is no longer in flight, may be on its way there
         control.forget(self.hot.recorder);
         change
     }

@@ -206,7 +206,7 @@ impl SloSeries {
             self.judge(view, period);
             // Of most SLOs nothing was counted since the last time, and a histogram is long. Each call that ends is in a cell,
             // and no cell goes down: so while their sum is the same, all else is, but for a latency that came too late to be added.
-            let sums = view.sources().iter().map(|source| source.sum);
+            let sums = view.sources().iter().map(|source| source.latencies.sum);
             let as_of = (view.total(0).total(), sums.fold(0, u64::wrapping_add));
             if as_of != self.counted.as_of {
                 self.count(view);
@@ -224,11 +224,11 @@ impl SloSeries {
         for (index, tally) in tallies.iter_mut().enumerate() {
             *tally = view.total(index);
         }
-        for (index, Source { recorder, cells, sum, .. }) in view.sources().iter().enumerate() {
+        for (index, Source { recorder, cells, latencies, .. }) in view.sources().iter().enumerate() {
             if index == placements.len() {
                 placements.push(ladder.place(recorder));
             }
-            durations.add(recorder, cells, *sum, &placements[index]);
+            durations.add(recorder, cells, latencies, &placements[index]);
             let classes = cells.len() / Outcome::COUNT;
             for (sum, row) in outcomes.iter_mut().zip(cells.chunks(classes.max(1))) {
                 *sum += row.iter().sum::<u64>();
@@ -249,8 +249,8 @@ impl SloSeries {
         durations.clear();
         let mut cells = Vec::new();
         for recorder in recorders {
-            let sum = recorder.cells_into(&mut cells);
-            durations.add(recorder, &cells, sum, placement);
+            let latencies = recorder.cells_into(&mut cells);
+            durations.add(recorder, &cells, &latencies, placement);
         }
     }
 

@@ -3,9 +3,9 @@
 //! What is exported must add up, and a recorder's snapshot does: its cells decide how many calls lie between any two of
 //! the SLO's thresholds (a *segment*), and no sum of buckets goes down. So nothing has to be remembered between two scrapes.
 
-use crate::record::Recorder;
 #[cfg(feature = "prometheus")]
 use crate::record::SUM_UNIT;
+use crate::record::{Latencies, Recorder};
 
 /// Bucket bounds in nanoseconds, beside the thresholds: 5 ms to 10 s.
 const DEFAULT: [u64; 11] = [
@@ -110,10 +110,15 @@ impl Durations {
         }
     }
 
-    /// Adds what one recorder holds, as its `cells` have just told; their latencies add up to `sum`.
-    #[cfg_attr(not(feature = "prometheus"), allow(unused_variables))]
-    pub(super) fn add(&mut self, recorder: &Recorder, cells: &[u64], sum: u64, Placement(buckets): &Placement) {
-        recorder.spread(cells, |index, n| {
+    /// Adds what one recorder holds, as its `cells` have just told.
+    pub(super) fn add(
+        &mut self,
+        recorder: &Recorder,
+        cells: &[u64],
+        latencies: &Latencies,
+        Placement(buckets): &Placement,
+    ) {
+        recorder.spread(cells, latencies, |index, n| {
             let (bucket, middle) = buckets[index];
             let (seen, sum) = &mut self.seen[bucket];
             *seen = seen.saturating_add(n);
@@ -121,7 +126,7 @@ impl Durations {
         });
         #[cfg(feature = "prometheus")]
         {
-            self.sum = self.sum.wrapping_add(sum);
+            self.sum = self.sum.wrapping_add(latencies.sum);
         }
     }
 

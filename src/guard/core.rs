@@ -162,7 +162,7 @@ impl GuardCore {
         Some(Entry { ticket, level })
     }
 
-    #[inline]
+    #[inline(always)] // see `admit`
     pub(super) fn let_in(&'static self, ticks: Ticks, entry: Entry) -> Permit {
         let epoch = match self.writer.own(slots::known()) {
             Some(own) => own.start(),
@@ -180,30 +180,42 @@ impl GuardCore {
     /// What is rare is called last and returns to no one, so that nothing has to be saved for it.
     fn finish_at(&self, started: Ticks, ticks: Ticks, ticket: Ticket, place: Place) {
         let latency = self.clock.nanos_between(started, ticks);
-        let Some(own) = self.writer.own(slots::known()) else {
-            return self.finish_slowly(started, ticks, ticket, place);
-        };
-        if self.is_due(ticks) || latency >= self.quick || place.is_limited() {
-            return self.finish_slowly(started, ticks, ticket, place);
+        if self.is_due(ticks) || latency >= self.quick || !place.is_bare() {
+            return self.finish_slowly(latency, ticks, ticket, place);
         }
-        match &self.gate {
-            None => own.finish_within(place.epoch(), place.row(), latency),
-            Some(gate) => {
-                let now = || self.clock.at(ticks);
-                if !gate.finish_within(own, place.epoch(), ticket, place.row(), latency, now) {
-                    self.finish_slowly(started, ticks, ticket, place);
-                }
+        if let Some(gate) = &self.gate {
+            if !gate.is_of_now(ticket) {
+                return self.finish_slowly(latency, ticks, ticket, place);
             }
+            // Asked before the call is counted: then there is nothing to be done afterwards. A failure that comes in between
+            // comes after this call, which had ended.
+            if !gate.is_plain(ticket, place.row()) {
+                return self.finish_seen(latency, ticks, ticket, place);
+            }
+        }
+        match self.writer.own(slots::known()) {
+            Some(own) => own.finish_within(place.row(), latency),
+            None => self.finish_slowly(latency, ticks, ticket, place),
         }
     }
 
+    /// Counts a call out that the breaker has to look at.
     #[cold]
-    fn finish_slowly(&self, started: Ticks, ticks: Ticks, ticket: Ticket, place: Place) {
+    fn finish_seen(&self, latency: u64, ticks: Ticks, ticket: Ticket, place: Place) {
+        let (Some(gate), Some(own)) = (&self.gate, self.writer.own(slots::known())) else {
+            return self.finish_slowly(latency, ticks, ticket, place);
+        };
+        own.finish_within(place.row(), latency);
+        gate.consider(ticket, place.row(), latency, self.clock.at(ticks));
+    }
+
+    #[cold]
+    fn finish_slowly(&self, latency: u64, ticks: Ticks, ticket: Ticket, place: Place) {
         if self.is_due(ticks) {
             // Before it is counted: what is counted after a tick belongs to the next.
             self.tick(self.clock.at(ticks));
         }
-        let (latency, row) = (self.clock.nanos_between(started, ticks), place.row());
+        let row = place.row();
         match &self.gate {
             None => _ = self.recorder.finish(slot(), place.epoch(), row, latency),
             Some(gate) => gate.finish(slot(), place.epoch(), ticket, row, latency, self.clock.at(ticks)),

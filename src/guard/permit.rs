@@ -66,6 +66,12 @@ impl Place {
         self.level() != 0
     }
 
+    /// Whether neither the limiter nor an epoch knows of it.
+    #[inline]
+    pub(super) fn is_bare(self) -> bool {
+        self.0 as u16 == 0
+    }
+
     /// In nanoseconds.
     pub(super) fn waited(self) -> u64 {
         (self.0 >> 32) * 1_000

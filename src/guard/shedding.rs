@@ -130,7 +130,7 @@ impl Outer {
     fn look(&mut self, limiter: &LimiterShown, meter: &Meter, recorder: &Recorder, now: Timestamp) -> f64 {
         self.known = limiter.base.or(self.known);
         #[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
-        let sum = recorder.cells_into(&mut self.cells);
+        let sum = recorder.cells_into(&mut self.cells).sum;
         let calls = self.cells.iter().fold(0_u64, |sum, n| sum.wrapping_add(*n));
         let sheds = limiter.sheds.iter().sum();
         if recorder.in_flight() > 0 {

@@ -16,15 +16,10 @@ pub(crate) const BUCKETS: usize = SUB + (TOP_BITS - LINEAR_BITS) as usize * SUB;
 /// The bucket of a latency.
 #[inline]
 pub(crate) const fn bucket(nanos: u64) -> usize {
-    if nanos < 1 << LINEAR_BITS {
-        return (nanos >> (LINEAR_BITS - SUB_BITS)) as usize;
-    }
-    if nanos >= 1 << TOP_BITS {
-        return BUCKETS - 1;
-    }
-    let exponent = 63 - nanos.leading_zeros();
-    let sub = (nanos >> (exponent - SUB_BITS)) as usize & (SUB - 1);
-    SUB + (exponent - LINEAR_BITS) as usize * SUB + sub
+    // Its binary logarithm, or that of the first octave: the linear part has buckets as wide as that.
+    let exponent = (nanos | 1 << LINEAR_BITS).leading_zeros() ^ 63;
+    let bucket = (exponent - LINEAR_BITS) as usize * SUB + (nanos >> (exponent - SUB_BITS)) as usize;
+    if bucket < BUCKETS { bucket } else { BUCKETS - 1 }
 }
 
 /// The smallest latency, in nanoseconds, of a bucket.
@@ -40,4 +35,17 @@ pub(crate) const fn lower(bucket: usize) -> u64 {
 pub(crate) const fn middle(bucket: usize) -> u64 {
     let low = lower(bucket);
     if bucket + 1 >= BUCKETS { low } else { low + (lower(bucket + 1) - low) / 2 }
+}
+
+#[cfg(all(test, not(plimsoll_loom)))]
+mod tests {
+    use super::{BUCKETS, bucket, lower};
+
+    #[test]
+    fn a_bucket_is_what_lies_from_its_lowest_to_below_the_next() {
+        for index in 0..BUCKETS {
+            let highest = if index + 1 < BUCKETS { lower(index + 1) - 1 } else { u64::MAX };
+            assert_eq!([lower(index), highest].map(bucket), [index; 2], "{} to {highest} ns", lower(index));
+        }
+    }
 }

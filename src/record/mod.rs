@@ -1,25 +1,33 @@
 //! RECORD: the hot path. One call is a handful of plain loads and stores on cache lines that its thread owns.
 //!
-//! A [`shard`] has, per thread slot ([`slots`]): calls in flight by epoch, *cells* (one per outcome and latency class), the
-//! latency histogram and the sum of latencies. A latency class is how many of the declared thresholds a call exceeded;
-//! so one increment of one cell serves any number of objectives, each of which is read from the cells later
-//! ([`Lane`]), and good + bad + excluded is the number of calls by construction. The thresholds also split the
-//! histogram's buckets, so that its counts are exact at each of them.
+//! A [`shard`] has, per thread slot ([`slots`]): calls begun, *cells* (one per outcome and latency class), the latency
+//! histogram and the sum of latencies. A latency class is how many of the declared thresholds a call exceeded; so one
+//! increment of one cell serves any number of objectives, each of which is read from the cells later ([`Lane`]), and good +
+//! bad + excluded is the number of calls by construction. The thresholds also split the histogram's buckets, so that its
+//! counts are exact at each of them. Calls in flight are those begun less those in cells.
+//!
+//! Who reads takes cache lines away from those who write. A call that succeeds within [`BRIEF`](shard::BRIEF) buckets would
+//! notice: it is counted in one word, that says all of this at once, on the line on which it began, and
+//! what its thread must know to count there lies elsewhere ([`known`]).
 
 mod epochs;
 pub(crate) mod histogram;
+mod known;
 mod lane;
 mod reading;
 mod shard;
 pub(crate) mod slots;
 
+pub(crate) use known::Owned;
 pub(crate) use lane::{Lane, Mapping};
+pub(crate) use reading::Latencies;
 
 use crate::outcome::{Outcome, Row};
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::time::nanos;
 use epochs::Epochs;
-use shard::{Cell, Owned, ROOM, Shard, Shared, Write};
+use known::Knowledge;
+use shard::{Cell, ROOM, Shard, Shared, Write};
 use std::time::Duration;
 
 /// Things that can be told apart by [`Recorder::note`].
@@ -30,12 +38,13 @@ pub(crate) const SUM_UNIT: u64 = 64;
 /// How many thresholds there is room for. No declaration has as many, for they are refused.
 pub(crate) const MAX_THRESHOLDS: usize = ROOM - histogram::BUCKETS;
 
-/// Counts what happens, on many threads at once. In whole cache lines: nothing that others write lies on its own.
+/// Counts what happens, on many threads at once. Made for the process's whole life: see [`Knowledge`]. In whole cache lines: nothing that others write lies on its own.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(crate) struct Recorder {
     /// One a thread slot: only the thread that holds the slot writes there.
-    own: Box<[Owned]>,
+    own: Box<[Shard]>,
+    knowledge: Knowledge,
     /// For threads without a slot.
     shared: Box<Shared>,
     epochs: Mutex<Epochs>,
@@ -47,17 +56,13 @@ pub(crate) struct Recorder {
     thresholds: Box<[u64]>,
     /// Calls in the cells that are not the breaker's concern, cell by cell.
     disowned: Box<[AtomicU64]>,
-    /// The histogram in full, as of when somebody last [looked](Self::keep_up).
+    /// The histogram in full, brief calls left out, as of when somebody last [looked](Self::keep_up).
     histogram: Mutex<Box<[u64]>>,
 }
 
 /// A recorder's shards at hand: a guard that is rarely called is in no cache, and its calls wait for one thing less.
 #[derive(Debug)]
-pub(crate) struct Writer(&'static [Owned]);
-
-/// A shard of the calling thread's own.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OwnShard<'a>(&'a Owned);
+pub(crate) struct Writer(&'static [Shard], Knowledge);
 
 impl Recorder {
     /// A recorder that is exact at `thresholds` (and at `slow`, over which a success is slow).
@@ -78,7 +83,8 @@ impl Recorder {
         sorted.truncate(MAX_THRESHOLDS);
         let classes = sorted.len() + 1;
         Self {
-            own: (0..owned).map(|_| Owned::new(classes)).collect(),
+            own: (0..owned).map(|_| Shard::new(classes)).collect(),
+            knowledge: Knowledge::new(owned),
             shared: Box::new(Shared(Shard::new(classes))),
             epochs: Mutex::new(Epochs::default()),
             slow_over: slow.map_or(u64::MAX, nanos),
@@ -91,13 +97,18 @@ impl Recorder {
 
     /// As calls see it.
     pub(crate) fn writer(&'static self) -> Writer {
-        Writer(&self.own)
+        Writer(&self.own, self.knowledge)
+    }
+
+    #[inline]
+    fn own(&self, slot: usize) -> Option<Owned<'_>> {
+        Owned::of(&self.own, self.knowledge, slot)
     }
 
     /// Counts a call in; the epoch must be handed to [`finish`](Self::finish).
     #[inline]
     pub(crate) fn start(&self, slot: usize) -> u8 {
-        match self.own.get(slot) {
+        match self.own(slot) {
             Some(shard) => shard.start(),
             None => self.shared.start(),
         }
@@ -105,9 +116,9 @@ impl Recorder {
 
     /// Takes back a [`start`](Self::start): there is no call after all.
     pub(crate) fn stop(&self, slot: usize, epoch: u8) {
-        match self.own.get(slot) {
-            Some(shard) => shard.stop(epoch, Ordering::Release),
-            None => self.shared.stop(epoch, Ordering::Release),
+        match self.own(slot) {
+            Some(shard) => shard.stop(epoch),
+            None => self.shared.stop(epoch),
         }
     }
 
@@ -119,7 +130,7 @@ impl Recorder {
         row
     }
 
-    /// Calls that take no longer may be counted out by [`finish_within`](OwnShard::finish_within).
+    /// Calls that take no longer may be counted out by [`finish_within`](Owned::finish_within).
     pub(crate) fn within(&self) -> u64 {
         self.within
     }
@@ -133,15 +144,9 @@ impl Recorder {
     }
 
     fn finish_at(&self, slot: usize, epoch: u8, cell: Cell, class: usize, latency: u64) {
-        match self.own.get(slot) {
-            Some(shard) => {
-                shard.stop(epoch, Ordering::Relaxed);
-                shard.put(cell, class, latency);
-            }
-            None => {
-                self.shared.stop(epoch, Ordering::Relaxed);
-                self.shared.put(cell, class, latency);
-            }
+        match self.own(slot) {
+            Some(shard) => shard.finish(epoch, cell, class, latency),
+            None => self.shared.finish(epoch, cell, class, latency),
         }
     }
 
@@ -150,32 +155,25 @@ impl Recorder {
     pub(crate) fn record(&self, slot: usize, row: Row, latency: u64) {
         let (row, class) = self.sort(row, latency);
         let cell = Cell::seen(row, class, self.classes());
-        match self.own.get(slot) {
-            Some(shard) => shard.put(cell, class, latency),
-            None => self.shared.put(cell, class, latency),
+        match self.own(slot) {
+            Some(shard) => shard.record(cell, class, latency),
+            None => self.shared.record(cell, class, latency),
         }
     }
 
     /// Counts events that took no time.
     #[inline]
     pub(crate) fn count(&self, slot: usize, outcome: Outcome, n: u64) {
-        let cell = Cell::Within(outcome.row());
-        match self.own.get(slot) {
-            Some(shard) => {
-                shard.count_untimed(n);
-                shard.count(cell, n);
-            }
-            None => {
-                self.shared.count_untimed(n);
-                self.shared.count(cell, n);
-            }
+        match self.own(slot) {
+            Some(shard) => shard.count_untimed(outcome.row(), n),
+            None => self.shared.count_untimed(outcome.row(), n),
         }
     }
 
     /// Counts a thing that is told apart by number only, up to [`NOTES`].
     #[inline]
     pub(crate) fn note(&self, slot: usize, note: usize) {
-        match self.own.get(slot) {
+        match self.own(slot) {
             Some(shard) => shard.note(note),
             None => self.shared.note(note),
         }
@@ -218,22 +216,7 @@ impl Recorder {
 impl Writer {
     /// The shard of a slot that has an owner, which is the calling thread.
     #[inline]
-    pub(crate) fn own(&self, slot: usize) -> Option<OwnShard<'_>> {
-        self.0.get(slot).map(OwnShard)
-    }
-}
-
-impl OwnShard<'_> {
-    /// [`Recorder::start`].
-    #[inline]
-    pub(crate) fn start(self) -> u8 {
-        self.0.start()
-    }
-
-    /// [`Recorder::finish`] for a call that took so little that there is nothing to sort.
-    #[inline(always)] // see `GuardCore::admit`
-    pub(crate) fn finish_within(self, epoch: u8, row: Row, latency: u64) {
-        self.0.stop(epoch, Ordering::Relaxed);
-        self.0.put(Cell::Within(row), 0, latency);
+    pub(crate) fn own(&self, slot: usize) -> Option<Owned<'_>> {
+        Owned::of(self.0, self.1, slot)
     }
 }

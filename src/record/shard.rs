@@ -1,90 +1,87 @@
 //! What is counted in one place: a thread slot's own, or the one that all other threads share.
 
+mod look;
+
 use super::epochs::EPOCHS;
 use super::{NOTES, SUM_UNIT, histogram};
 use crate::outcome::{Outcome, Row};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::OnceLock;
 
 /// Room for the histogram.
 pub(super) const ROOM: usize = if cfg!(plimsoll_loom) { 64 } else { 484 };
-/// The histogram's counters to a cache line. The owner knows those of the first: to calls of a microsecond the wait for a line
-/// matters no more.
+/// The histogram's counters to a cache line.
 pub(super) const LINE: usize = 16;
 /// Cells to a cache line.
 const CELLS: usize = 8;
+/// A call is brief that takes less than so many times [`SUM_UNIT`], 384 ns: with those begun, and what else its thread must know,
+/// their counters fill a line.
+pub(crate) const BRIEF: usize = 6;
+const BEGUN: usize = BRIEF;
+/// Of which [`Outcome::COUNT`] are rows, and the next is [`ASIDE`].
+const ROWS: usize = 2 * CELLS;
+const ASIDE: usize = Outcome::COUNT;
 
 /// Who reads a line takes it away from the thread that counts there, and hardware that fetches a line may fetch the other one of
 /// its pair too. So of a pair one line at most is written by every call.
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub(super) struct Shard {
-    /// Calls in flight by epoch. Started on one thread and finished on another: each shard alone may wrap below zero, the
-    /// sum does not.
-    pub(super) in_flight: [AtomicU32; EPOCHS],
-    /// That new calls are counted in.
-    epoch: AtomicU32,
-    /// The other cells, on lines of their own: those that the breaker sees, and those that it does not.
-    others: Box<[Cells]>,
-    often: Often,
+    pub(super) hot: Hot,
+    rare: Rare,
+    within: Within,
     /// The lower halves of its counters: see [`Recorder::keep_up`](super::Recorder::keep_up).
     pub(super) histogram: [AtomicU32; ROOM],
-    pub(super) notes: [AtomicU64; NOTES],
+    /// Of latencies, in [`SUM_UNIT`]s; without those of brief calls.
+    sum: AtomicU64,
+    notes: [AtomicU64; NOTES],
 }
 
-/// What is read often. One pair of lines, and every call writes to the first.
+// Whoever reads so many counters takes one line.
+#[cfg(not(plimsoll_loom))]
+const _: () = assert!(std::mem::offset_of!(Shard, histogram) % 64 == 0 && LINE * size_of::<AtomicU32>() == 64);
+
+/// The one line that a call writes to which succeeds at once: so short a call would notice if it had to wait for more.
+///
+/// First brief calls that succeeded and exceeded no threshold, by bucket of the histogram. A bucket is [`SUM_UNIT`] wide: this
+/// is their cell, their part of the histogram, and of the sum of latencies.
+///
+/// Then ([`BEGUN`]) calls begun. Less all that is in cells, but for events that never were in flight ([`ASIDE`]), these are the
+/// calls in flight. Started on one thread and finished on another: each shard alone may show less than none, the sum does not.
 #[derive(Debug)]
-#[repr(C, align(128))]
-struct Often {
+pub(super) struct Hot(pub(super) [AtomicU64; BRIEF + 1]);
+
+/// What is seldom written to.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Rare {
+    /// The other cells, on lines of their own: those that the breaker sees, and those that it does not.
+    others: Box<[Cells]>,
+    /// Calls in flight by epoch, once somebody wants to know how old they are.
+    ages: OnceLock<Box<[AtomicU32; EPOCHS]>>,
+    /// That new calls are counted in, if threads share the shard.
+    epoch: AtomicU32,
     /// Whether anything was counted in `others`, where whoever reads would wait for memory.
     uses_others: AtomicU32,
-    /// Of latencies, in [`SUM_UNIT`]s.
-    sum: AtomicU64,
-    /// The cells of calls that exceeded no threshold, as the breaker sees them.
-    within: [AtomicU64; Outcome::COUNT],
-    /// Whether somebody who [looked](Shard::look) saw that anything was counted here.
+    /// Whether somebody who [looked](Shard::look) saw that anything was counted elsewhere than in [`Hot`].
     is_used: AtomicBool,
     /// Events without a latency.
     untimed: AtomicU64,
 }
 
+/// The cells of calls that exceeded no threshold, as the breaker sees them. Then how many events there were, in whatever cell,
+/// that never were in flight. As many as fill the lines: so no row has to be checked.
+#[derive(Debug)]
+#[repr(C, align(128))]
+struct Within([AtomicU64; ROWS]);
+
 #[derive(Debug)]
 #[repr(align(64))]
 struct Cells([AtomicU64; CELLS]);
 
-/// A shard that one thread writes to.
-#[derive(Debug)]
-#[repr(C)]
-pub(super) struct Owned {
-    known: Known,
-    pub(super) shard: Shard,
-}
-
-/// What the owner of a shard last wrote to words of it. A line that somebody read is away, and adding to it would have to wait
-/// for its return; with this at hand, which nobody else reads, the owner only stores there, and waits for nothing.
-#[derive(Debug)]
-#[repr(C, align(128))]
-pub(super) struct Known {
-    in_flight: [AtomicU32; EPOCHS],
-    histogram: [AtomicU32; LINE],
-    sum: AtomicU64,
-    /// Others write it, every now and then.
-    epoch: AtomicU32,
-    cells: [AtomicU64; Outcome::COUNT],
-}
-
 /// A shard that threads share.
 #[derive(Debug)]
 pub(super) struct Shared(pub(super) Shard);
-
-/// The cells of a shard, of which those that every call writes to were read at once: a line is taken from its owner once then,
-/// and not again while it is being read.
-pub(super) struct Look<'a> {
-    pub(super) shard: &'a Shard,
-    within: [u64; Outcome::COUNT],
-    uses_others: bool,
-    /// Of latencies.
-    pub(super) sum: u64,
-}
 
 /// Which cell a call is counted in.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +91,8 @@ pub(super) enum Cell {
 }
 
 impl Cell {
+    const ASIDE: Self = Self::Within(Row(ASIDE as u8));
+
     /// That of a latency class, of so many.
     #[inline]
     pub(super) fn seen(row: Row, class: usize, classes: usize) -> Self {
@@ -113,51 +112,73 @@ impl Cell {
 pub(super) trait Write {
     fn shard(&self) -> &Shard;
 
-    /// That new calls are counted in.
+    /// That new calls are counted in; 0 if nobody wants to know how old they are.
     fn epoch(&self) -> &AtomicU32;
 
-    /// What is known of the shard.
-    fn known(&self) -> Option<&Known>;
+    /// Adds to the hot line.
+    fn add_hot(&self, index: usize, n: u64);
 
-    /// Adds to a word, of which it may be known what it is.
-    fn add(word: &AtomicU64, known: Option<&AtomicU64>, n: u64, order: Ordering);
+    fn add(word: &AtomicU64, n: u64, order: Ordering);
 
-    fn add_half(word: &AtomicU32, known: Option<&AtomicU32>, n: u32, order: Ordering);
+    fn add_half(word: &AtomicU32, n: u32);
 
-    /// Lets new calls be counted in this epoch.
+    /// Lets new calls be counted in this epoch, for which every shard has [made room](Shard::make_ages): calls end elsewhere.
     fn turn_epoch(&self, epoch: u32) {
-        // Relaxed: a call that is counted in the epoch that just closed is as old as that epoch says, to a hair.
-        self.epoch().store(epoch, Ordering::Relaxed);
+        // A call that is counted in the epoch that just closed is as old as that epoch says, to a hair.
+        self.epoch().store(epoch, Ordering::Release);
     }
 
     /// Counts a call in; gives the epoch.
     #[inline]
     fn start(&self) -> u8 {
-        let epoch = self.epoch().load(Ordering::Relaxed) as u8;
-        self.add_in_flight(epoch, 1, Ordering::Release);
+        self.add_hot(BEGUN, 1);
+        // Acquire: whoever sees an epoch sees that there is room for it.
+        let epoch = self.epoch().load(Ordering::Acquire) as u8;
+        if epoch != 0 {
+            self.age(epoch, 1);
+        }
         epoch
     }
 
-    /// Counts it out.
-    #[inline]
-    fn stop(&self, epoch: u8, order: Ordering) {
-        self.add_in_flight(epoch, u32::MAX, order);
+    /// Takes that back: there is no call after all.
+    fn stop(&self, epoch: u8) {
+        self.age(epoch, u32::MAX);
+        self.add_hot(BEGUN, u64::MAX);
     }
 
+    /// Counts a call out.
     #[inline]
-    fn add_in_flight(&self, epoch: u8, n: u32, order: Ordering) {
-        let epoch = usize::from(epoch) % EPOCHS;
-        Self::add_half(&self.shard().in_flight[epoch], self.known().map(|known| &known.in_flight[epoch]), n, order);
+    fn finish(&self, epoch: u8, cell: Cell, class: usize, latency: u64) {
+        self.age(epoch, u32::MAX);
+        self.put(cell, class, latency);
+    }
+
+    /// Counts a call that was never in flight.
+    #[inline]
+    fn record(&self, cell: Cell, class: usize, latency: u64) {
+        self.put(cell, class, latency);
+        self.count(Cell::ASIDE, 1);
+    }
+
+    #[cold]
+    fn age(&self, epoch: u8, n: u32) {
+        if epoch != 0
+            && let Some(word) = self.shard().rare.ages.get().and_then(|ages| ages.get(usize::from(epoch)))
+        {
+            Self::add_half(word, n);
+        }
     }
 
     #[inline]
     fn put(&self, cell: Cell, class: usize, latency: u64) {
-        let (shard, known) = (self.shard(), self.known());
-        Self::add(&shard.often.sum, known.map(|known| &known.sum), latency / SUM_UNIT, Ordering::Relaxed);
-        let index = histogram::bucket(latency) + class;
-        match known.and_then(|known| known.histogram.get(index)) {
-            known @ Some(_) => Self::add_half(&shard.histogram[index], known, 1, Ordering::Relaxed),
-            None => Self::add_half(&shard.histogram[index % ROOM], None, 1, Ordering::Relaxed),
+        let units = latency / SUM_UNIT;
+        if units < BRIEF as u64 && matches!(cell, Cell::Within(Row::SUCCESS)) {
+            return self.add_hot(units as usize, 1);
+        }
+        let shard = self.shard();
+        Self::add(&shard.sum, units, Ordering::Relaxed);
+        if let Some(counter) = shard.histogram.get(histogram::bucket(latency) + class) {
+            Self::add_half(counter, 1);
         }
         self.count(cell, 1);
     }
@@ -168,70 +189,33 @@ pub(super) trait Write {
         // Last, and released: whoever sees the call in its cell also sees it in the histogram.
         match cell {
             Cell::Within(row) => {
-                let row = usize::from(row.0);
-                if let Some(word) = shard.often.within.get(row) {
-                    Self::add(word, self.known().map(|known| &known.cells[row]), n, Ordering::Release);
-                }
+                Self::add(&shard.within.0[usize::from(row.0) % ROWS], n, Ordering::Release);
             }
             Cell::Other(index) => {
-                let uses_others = &shard.often.uses_others;
+                let uses_others = &shard.rare.uses_others;
                 // Relaxed: whoever is bound to see the call in its cell is bound to see this, for it comes before.
                 if uses_others.load(Ordering::Relaxed) == 0 {
                     uses_others.store(1, Ordering::Relaxed);
                 }
-                if let Some(line) = shard.others.get(index / CELLS) {
-                    Self::add(&line.0[index % CELLS], None, n, Ordering::Release);
+                if let Some(line) = shard.rare.others.get(index / CELLS) {
+                    Self::add(&line.0[index % CELLS], n, Ordering::Release);
                 }
             }
         }
     }
 
-    /// Counts events without a latency.
+    /// Counts events that took no time.
     #[inline]
-    fn count_untimed(&self, n: u64) {
-        Self::add(&self.shard().often.untimed, None, n, Ordering::Release);
+    fn count_untimed(&self, row: Row, n: u64) {
+        Self::add(&self.shard().rare.untimed, n, Ordering::Relaxed);
+        self.count(Cell::Within(row), n);
+        self.count(Cell::ASIDE, n);
     }
 
     /// Counts a thing that is told apart by number only.
     #[inline]
     fn note(&self, note: usize) {
-        Self::add(&self.shard().notes[note.min(NOTES - 1)], None, 1, Ordering::Release);
-    }
-}
-
-/// No other thread writes there: nothing can come between load and store.
-impl Write for Owned {
-    #[inline]
-    fn shard(&self) -> &Shard {
-        &self.shard
-    }
-
-    #[inline]
-    fn epoch(&self) -> &AtomicU32 {
-        &self.known.epoch
-    }
-
-    #[inline]
-    fn known(&self) -> Option<&Known> {
-        Some(&self.known)
-    }
-
-    #[inline]
-    fn add(word: &AtomicU64, known: Option<&AtomicU64>, n: u64, order: Ordering) {
-        let n = known.unwrap_or(word).load(Ordering::Relaxed).wrapping_add(n);
-        if let Some(known) = known {
-            known.store(n, Ordering::Relaxed);
-        }
-        word.store(n, order);
-    }
-
-    #[inline]
-    fn add_half(word: &AtomicU32, known: Option<&AtomicU32>, n: u32, order: Ordering) {
-        let n = known.unwrap_or(word).load(Ordering::Relaxed).wrapping_add(n);
-        if let Some(known) = known {
-            known.store(n, Ordering::Relaxed);
-        }
-        word.store(n, order);
+        Self::add(&self.shard().notes[note.min(NOTES - 1)], 1, Ordering::Release);
     }
 }
 
@@ -243,35 +227,30 @@ impl Write for Shared {
 
     #[inline]
     fn epoch(&self) -> &AtomicU32 {
-        &self.0.epoch
+        &self.0.rare.epoch
     }
 
     #[inline]
-    fn known(&self) -> Option<&Known> {
-        None
+    fn add_hot(&self, index: usize, n: u64) {
+        if let Some(word) = self.0.hot.0.get(index) {
+            word.fetch_add(n, Ordering::Release);
+        }
     }
 
     #[inline]
-    fn add(word: &AtomicU64, _: Option<&AtomicU64>, n: u64, order: Ordering) {
+    fn add(word: &AtomicU64, n: u64, order: Ordering) {
         word.fetch_add(n, order);
     }
 
     #[inline]
-    fn add_half(word: &AtomicU32, _: Option<&AtomicU32>, n: u32, order: Ordering) {
-        word.fetch_add(n, order);
+    fn add_half(word: &AtomicU32, n: u32) {
+        word.fetch_add(n, Ordering::Relaxed);
     }
 }
 
-impl Owned {
-    pub(super) fn new(classes: usize) -> Self {
-        let known = Known {
-            in_flight: std::array::from_fn(|_| AtomicU32::new(0)),
-            histogram: std::array::from_fn(|_| AtomicU32::new(0)),
-            sum: AtomicU64::new(0),
-            epoch: AtomicU32::new(0),
-            cells: std::array::from_fn(|_| AtomicU64::new(0)),
-        };
-        Self { known, shard: Shard::new(classes) }
+impl Hot {
+    pub(super) fn new() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 }
 
@@ -280,43 +259,46 @@ impl Shard {
         let others = Outcome::COUNT * (2 * classes - 1);
         let lines = (0..others.div_ceil(CELLS)).map(|_| Cells(std::array::from_fn(|_| AtomicU64::new(0))));
         Self {
-            in_flight: std::array::from_fn(|_| AtomicU32::new(0)),
-            epoch: AtomicU32::new(0),
-            others: lines.collect(),
-            often: Often {
+            hot: Hot::new(),
+            rare: Rare {
+                others: lines.collect(),
+                ages: OnceLock::new(),
+                epoch: AtomicU32::new(0),
                 uses_others: AtomicU32::new(0),
-                sum: AtomicU64::new(0),
-                within: std::array::from_fn(|_| AtomicU64::new(0)),
                 is_used: AtomicBool::new(false),
                 untimed: AtomicU64::new(0),
             },
-            histogram: std::array::from_fn(|_| AtomicU32::new(0)),
+            within: Within(std::array::from_fn(|_| AtomicU64::new(0))),
+            sum: AtomicU64::new(0),
             notes: std::array::from_fn(|_| AtomicU64::new(0)),
+            histogram: std::array::from_fn(|_| AtomicU32::new(0)),
         }
     }
 
-    /// Reads what every call writes to.
-    pub(super) fn look(&self) -> Look<'_> {
-        // Acquire: see `count`.
-        let Often { uses_others, sum, within, is_used, .. } = &self.often;
-        let within = within.each_ref().map(|cell| cell.load(Ordering::Acquire));
-        let (sum, uses_others) = (sum.load(Ordering::Relaxed), uses_others.load(Ordering::Relaxed) != 0);
-        if (uses_others || within.iter().any(|n| *n != 0)) && !is_used.load(Ordering::Relaxed) {
-            is_used.store(true, Ordering::Relaxed);
-        }
-        Look { shard: self, within, uses_others, sum }
+    pub(super) fn notes(&self) -> [u64; NOTES] {
+        self.notes.each_ref().map(|n| n.load(Ordering::Relaxed))
     }
 
-    /// Whether anything was counted here as of when somebody last [looked](Self::look). Most threads never call most guards,
-    /// and a histogram is long.
+    /// Makes room for calls by epoch.
+    pub(super) fn make_ages(&self) {
+        self.rare.ages.get_or_init(|| Box::new(std::array::from_fn(|_| AtomicU32::new(0))));
+    }
+
+    /// Whether anything was counted here but brief calls as of when somebody last [looked](Self::look). Most threads never call
+    /// most guards, and a histogram is long.
     pub(super) fn is_used(&self) -> bool {
-        self.often.is_used.load(Ordering::Relaxed)
+        self.rare.is_used.load(Ordering::Relaxed)
+    }
+
+    /// Calls in flight by epoch, modulo 2^32; none if nobody wanted to know.
+    pub(super) fn ages(&self) -> Option<[u32; EPOCHS]> {
+        self.rare.ages.get().map(|ages| ages.each_ref().map(|n| n.load(Ordering::Relaxed)))
     }
 
     /// Events without a latency.
     #[cfg(any(feature = "metrics", plimsoll_loom))]
     pub(super) fn untimed(&self) -> u64 {
-        self.often.untimed.load(Ordering::Relaxed)
+        self.rare.untimed.load(Ordering::Relaxed)
     }
 
     /// [`LINE`] counters of the histogram from the one at `begin` on.
@@ -327,66 +309,6 @@ impl Shard {
 
     /// Bytes that it takes beside its own size.
     pub(super) fn memory_footprint_beside(&self) -> usize {
-        size_of_val(&*self.others)
-    }
-}
-
-impl Look<'_> {
-    fn others(&self) -> impl Iterator<Item = &AtomicU64> {
-        self.shard.others.iter().filter(|_| self.uses_others).flat_map(|line| line.0.iter())
-    }
-
-    /// Adds the cells that the breaker sees to `out`, which has as many.
-    pub(super) fn add_seen_to(&self, out: &mut [u64], classes: usize) {
-        for (sum, n) in out.iter_mut().step_by(classes).zip(self.within) {
-            *sum = sum.wrapping_add(n);
-        }
-        let classes_over = out.chunks_exact_mut(classes).flat_map(|row| row.iter_mut().skip(1));
-        for (sum, cell) in classes_over.zip(self.others()) {
-            *sum = sum.wrapping_add(cell.load(Ordering::Acquire));
-        }
-    }
-
-    /// The same of those that it does not see.
-    pub(super) fn add_unseen_to(&self, out: &mut [u64], classes: usize) {
-        for (sum, cell) in out.iter_mut().zip(self.others().skip(Outcome::COUNT * (classes - 1))) {
-            *sum = sum.wrapping_add(cell.load(Ordering::Acquire));
-        }
-    }
-}
-
-#[cfg(all(test, not(plimsoll_loom)))]
-mod tests {
-    use super::{Cell, Owned, Write};
-    use crate::outcome::Outcome;
-    use crate::sync::{AtomicU32, AtomicU64, Ordering};
-
-    #[test]
-    fn what_the_owner_knows_is_what_is_there() {
-        let owned = Owned::new(3);
-        let mut epochs = Vec::new();
-        for n in 0..5_000_u64 {
-            owned.turn_epoch(n as u32 / 7 % 16);
-            epochs.push(owned.start());
-            // Some begin here and end elsewhere, and some the other way round.
-            for _ in 0..n % 3 {
-                owned.stop(epochs[n as usize / 2], Ordering::Relaxed);
-            }
-            let (row, class) = (Outcome::ALL[n as usize % Outcome::COUNT].row(), n as usize % 5 % 3);
-            let cell = if n % 11 == 0 { Cell::unseen(row, class, 3) } else { Cell::seen(row, class, 3) };
-            owned.put(cell, class, n * 7_919 % 3_000);
-            owned.count(Cell::Within(row), n % 2);
-        }
-        let Owned { known, shard } = &owned;
-        let halves = |words: &[AtomicU32]| words.iter().map(|n| n.load(Ordering::Relaxed)).collect::<Vec<_>>();
-        let words = |words: &[AtomicU64]| words.iter().map(|n| n.load(Ordering::Relaxed)).collect::<Vec<_>>();
-        assert_eq!(known.sum.load(Ordering::Relaxed), shard.often.sum.load(Ordering::Relaxed));
-        assert_eq!(words(&known.cells), words(&shard.often.within));
-        assert_eq!(halves(&known.in_flight), halves(&shard.in_flight));
-        assert_eq!(halves(&known.histogram), halves(&shard.histogram[..known.histogram.len()]));
-        // All of it was put to use.
-        assert!(words(&known.cells).iter().all(|n| *n != 0));
-        assert!(halves(&known.in_flight).iter().any(|n| *n != 0));
-        assert!(halves(&known.histogram).iter().all(|n| *n != 0));
+        size_of_val(&*self.rare.others) + self.rare.ages.get().map_or(0, |ages| size_of_val(&**ages))
     }
 }

@@ -4,7 +4,7 @@ use super::latency::{Latency, LatencyRing};
 use super::ring::Ring;
 use super::{Reading, Window};
 use crate::outcome::Tally;
-use crate::record::{Lane, Mapping, Recorder, histogram};
+use crate::record::{Lane, Latencies, Mapping, Recorder, histogram};
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::time::{Timestamp, nanos};
 use std::time::Duration;
@@ -47,8 +47,7 @@ pub(crate) struct Source {
     /// The columns, resolved against its cells.
     mappings: Vec<Mapping>,
     pub(crate) cells: Vec<u64>,
-    /// Of latencies, in [`SUM_UNIT`](crate::record::SUM_UNIT)s.
-    pub(crate) sum: u64,
+    pub(crate) latencies: Latencies,
 }
 
 /// Kept between calls, so that rolling does not allocate.
@@ -95,7 +94,7 @@ impl History {
     pub(crate) fn attach(&self, recorder: &'static Recorder) {
         let mut inner = self.inner.lock();
         let mappings = inner.columns.iter().map(|column| recorder.mapping(&column.lane)).collect();
-        inner.sources.push(Source { recorder, mappings, cells: Vec::new(), sum: 0 });
+        inner.sources.push(Source { recorder, mappings, cells: Vec::new(), latencies: Latencies::default() });
         inner.count(); // so that what it holds has its size
     }
 
@@ -229,8 +228,8 @@ impl Inner {
         let tallies = &mut self.scratch.tallies;
         tallies.clear();
         tallies.resize(self.columns.len(), Tally::default());
-        for Source { recorder, mappings, cells, sum } in &mut self.sources {
-            *sum = recorder.cells_into(cells);
+        for Source { recorder, mappings, cells, latencies } in &mut self.sources {
+            *latencies = recorder.cells_into(cells);
             for (tally, mapping) in tallies.iter_mut().zip(mappings) {
                 *tally += mapping.tally(cells);
             }

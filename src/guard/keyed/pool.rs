@@ -156,7 +156,7 @@ impl<K: Key> Pool<K> {
             let mut longest: Option<(u64, &'static Slot)> = None;
             for (slot, used) in books.slots.iter().zip(&self.used) {
                 let used = used.load(Ordering::Relaxed);
-                // Whether it is idle is asked last, and rarely: that is another cache line.
+                // Whether it is idle is asked last, and rarely: that is on other cache lines.
                 if longest.is_none_or(|(least, _)| used < least) && slot.is_idle() {
                     longest = Some((used, slot));
                 }
