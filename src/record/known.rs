@@ -67,7 +67,7 @@ impl<'a> Owned<'a> {
     /// That of a slot.
     #[inline]
     pub(super) fn of(shards: &'a [Shard], knowledge: Knowledge, slot: usize) -> Option<Self> {
-        // A slot that is none has a number far too high for both.
+        // A number that is no slot's is too high for the shards.
         Some(Self { shard: shards.get(slot)?, known: knowledge.0.get(slot.wrapping_mul(PAGE))? })
     }
 
@@ -129,8 +129,9 @@ mod tests {
 
     #[test]
     fn what_the_owner_knows_is_what_is_there() {
-        let (shards, knowledge) = ([Shard::new(3)], Knowledge::new(1));
-        let owned = Owned::of(&shards, knowledge, 0).unwrap();
+        let (shard, knowledge) = (Shard::new(3), Knowledge::new(1));
+        shard.make_ages();
+        let owned = Owned { shard: &shard, known: &knowledge.0[0] };
         let mut epochs = Vec::new();
         for n in 0..5_000_u64 {
             owned.turn_epoch(n as u32 / 7 % 16);
